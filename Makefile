@@ -1,0 +1,193 @@
+# Copyright (c) 2026 polycloud.ollama contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Every gate and every step of the pipelines is a target here. `make help` lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# Set on some machines; without byte code each Ansible task imports its libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+VENV ?= .venv
+BIN := $(abspath $(VENV))/bin
+PY := $(BIN)/python
+export PATH := $(BIN):$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.build
+export ANSIBLE_DEVEL_WARNING := False
+export NO_COLOR ?= 1
+
+RESULTS := build/test-results
+WORKERS ?= 2
+# What the type checker holds strictly: the code that imports neither Ansible nor a cloud library.
+PURE = $(wildcard plugins/module_utils/deployment plugins/module_utils/plan.py plugins/module_utils/compare.py \
+         plugins/module_utils/reconcile.py plugins/module_utils/*/translate.py plugins/module_utils/*/capabilities.py)
+# One playbook run: INVENTORY and ARGS go through as given.
+INVENTORY ?= inventory/example
+ARGS ?=
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@printf '\nSettings: PYTHON=3.11 or a path (setup), GALAXY=1 (setup), WORKERS=2 (tests), INVENTORY= and ARGS= (playbooks)\n'
+
+##@ Start here
+
+.PHONY: setup
+setup: environment ## Make the environment and show what it holds (GALAXY=1: collections from the galaxy server)
+ifeq ($(GALAXY),1)
+	$(BIN)/ansible-galaxy collection install -r requirements.yml -p .build/galaxy
+endif
+	@$(PY) tests/tools/versions.py $(if $(filter 1,$(GALAXY)),--galaxy .build/galaxy)
+
+.PHONY: demo
+demo: environment-demo ## Deploy to four emulated targets, converge again, stop, start, break a release, watch it roll back
+	@$(PY) -m tests.demo $(ARGS)
+
+.PHONY: sandbox
+sandbox: environment-demo ## Keep the emulated clouds up and print the exports that point any tool at them
+	@$(PY) -m tests.sandbox up $(ARGS)
+
+.PHONY: test
+test: environment ## All gates without real components, fast ones first
+	@$(PY) tests/tools/run_gates.py test
+
+.PHONY: test-real
+test-real: environment ## Tests with real components; CI=true turns a skip into a failure
+	@$(PY) tests/tools/run_gates.py real
+
+.PHONY: lint
+lint: lint-fast docs-lint ansible-lint ## Every linter
+
+.PHONY: bench
+bench: environment ## Run the benchmarks, write benchmarks/results.json and benchmarks/RESULTS.md
+	@PYTHONPATH=.build $(PY) -m benchmarks $(ARGS)
+
+.PHONY: docs
+docs: environment ## Build the HTML documentation into build/docs
+	@tests/tools/build-docs.sh
+
+.PHONY: test-the-tests
+test-the-tests: environment ## Show each gate a bad fixture; it must fail there (GATE=name for one)
+	@$(PY) tests/tools/try_gates.py $(GATE)
+
+.PHONY: build
+build: environment-demo ## Build the collection tarball into build/dist
+	@rm -rf build/dist && mkdir -p build/dist
+	@$(BIN)/ansible-galaxy collection build --force --output-path build/dist
+
+.PHONY: clean
+clean: ## Remove everything that was built; CLEAN_VENV=1 removes the environment too
+	rm -rf .build build tests/output collections .mypy_cache .ruff_cache .pytest_cache .hypothesis $(if $(CLEAN_VENV),$(VENV))
+	find . -name __pycache__ -type d -not -path './.venv*' -prune -exec rm -rf {} +
+
+##@ Single gates
+
+.PHONY: lint-fast
+lint-fast: yamllint ruff types reuse changelog-lint ## The linters that take seconds
+
+.PHONY: yamllint
+yamllint: environment ## YAML style
+	@$(BIN)/yamllint --strict .
+
+.PHONY: ruff
+ruff: environment ## Python style and likely bugs
+	@$(BIN)/ruff check .
+
+.PHONY: format
+format: environment ## Let ruff lay out the Python and mend what it safely can
+	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
+
+.PHONY: types
+types: environment ## mypy --strict on the pure code
+	@tests/tools/types.sh $(PURE)
+
+.PHONY: reuse
+reuse: environment ## A licence and a copyright for every file
+	@$(BIN)/reuse --suppress-deprecation lint --quiet || $(BIN)/reuse --suppress-deprecation lint
+
+.PHONY: changelog-lint
+changelog-lint: environment ## Changelog fragments
+	@$(BIN)/antsibull-changelog lint
+
+.PHONY: docs-lint
+docs-lint: environment ## Documentation of plugins and roles, their links and references
+	@$(BIN)/antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck --validate-collection-refs dependent .
+
+.PHONY: units
+units: environment ## Unit tests
+	@$(BIN)/pytest tests/unit -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+.PHONY: integration
+integration: environment ## Tests against the emulated clouds
+	@$(BIN)/pytest tests --ignore=tests/unit -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+.PHONY: contract
+contract: environment ## The behaviours that every platform must show
+	@$(BIN)/pytest tests -k contract -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+
+.PHONY: real-tests
+real-tests: environment ## The tests marked real
+	@$(BIN)/pytest tests -m real $(PYTEST_ARGS)
+
+.PHONY: ansible-lint
+ansible-lint: environment ## ansible-lint, profile production
+	@ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/.build:$$($(PY) tests/tools/stage.py --site-packages) $(BIN)/ansible-lint --strict
+
+.PHONY: stage
+stage: environment ## Copy the collection to where ansible-test wants it
+	@$(PY) tests/tools/stage.py
+
+.PHONY: sanity
+sanity: stage ## ansible-test sanity, without an ignore file (SANITY_ARGS="--test validate-modules")
+	@tests/tools/sanity.sh $(SANITY_ARGS)
+
+.PHONY: molecule
+molecule: environment ## Role scenarios against the sandbox (SCENARIO=name for one)
+	@$(PY) -m tests.sandbox run -- $(PY) tests/tools/run_molecule.py $(SCENARIO)
+
+.PHONY: importer
+importer: build ## Galaxy's own importer on the built tarball
+	@tests/tools/importer.sh
+
+.PHONY: jenkins
+jenkins: environment ## The pipeline's tests, the real Groovy included
+	@$(BIN)/pytest tests/unit/jenkins -m "real or not real" $(PYTEST_ARGS)
+
+##@ Running deployments
+
+PLAYBOOKS := plan deploy validate stop start rollback teardown
+.PHONY: $(PLAYBOOKS)
+plan: environment-demo ## Show what a deployment would change (INVENTORY=inventory/prod ARGS="--limit aws")
+	@$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/site.yml --check --diff $(ARGS)
+deploy: environment-demo ## Bring the targets to what the inventory says
+	@$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/site.yml --diff $(ARGS)
+validate: environment-demo ## Send a real prompt to every target
+	@$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/validate.yml $(ARGS)
+stop: environment-demo ## Stop the targets
+	@$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/stop.yml $(ARGS)
+start: environment-demo ## Start the targets
+	@$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/start.yml $(ARGS)
+rollback: environment-demo ## Go back to the release before
+	@$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/rollback.yml $(ARGS)
+teardown: environment-demo ## Remove what the collection made
+	@$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/teardown.yml $(ARGS)
+
+##@ Maintenance
+
+.PHONY: environment environment-demo
+environment:
+	@PYTHON="$(PYTHON)" tests/tools/setup.sh dev $(VENV)
+environment-demo:
+	@PYTHON="$(PYTHON)" tests/tools/setup.sh demo $(VENV)
+
+.PHONY: lock
+lock: ## Resolve requirements/*.in anew (needs uv)
+	@tests/tools/lock.sh $(ARGS)
+
+.PHONY: changelog
+changelog: environment ## Write CHANGELOG.rst from the fragments at a release
+	@$(BIN)/antsibull-changelog release
