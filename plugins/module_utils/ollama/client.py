@@ -1,0 +1,261 @@
+# Copyright (c) 2026 polycloud.ollama contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The HTTP client of a running Ollama, on the URL library that every Ansible has.
+
+No call is repeated here: whoever waits (probe.py, the reconciler) knows for how long it may.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+
+from ansible.module_utils.urls import Request
+
+from ..text import one_line
+from .errors import ModelMissing, OllamaError, PullFailed, ServerError, ServerUnreachable
+from .records import Generation, LoadedModel, ModelDetails, ModelTag, PullProgress, canonical_name, items
+
+MAX_BODY = 32 * 1024 * 1024  # bytes; a server that sends more is broken or hostile
+MAX_LINE = 1024 * 1024
+ALWAYS = -1  # keep_alive: until the server stops
+
+HINTS = {
+    401: "The server, or a gateway before it, wants a key: set api_key.",
+    403: "A gateway may refuse this path or key; an Ollama bound to loopback accepts only local names in url.",
+    503: "The server is busy or still starting: try again, or add replicas.",
+}
+
+
+class OllamaClient:
+    """`base_url` such as http://10.0.1.17:11434; `timeout` in seconds is the longest silence of one call.
+
+    `token` is sent as a bearer token (for the gateway before Ollama: Ollama itself has no authentication).
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        timeout: float = 30.0,
+        headers: Mapping[str, str] | None = None,
+        validate_certs: bool = True,
+        token: str | None = None,
+        *,
+        ca_path: str | None = None,
+        use_proxy: bool = True,
+    ) -> None:
+        self.base_url = checked_url(base_url)
+        self.timeout = timeout
+        sent = {"Accept": "application/json", **(headers or {})}
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        self._request = Request(
+            headers=sent,
+            use_proxy=use_proxy,
+            validate_certs=validate_certs,
+            ca_path=ca_path,
+            http_agent="polycloud.ollama",
+            follow_redirects="none",  # a redirect could carry the token to another host
+            use_netrc=False,
+        )
+
+    def version(self, timeout: float | None = None) -> str:
+        return str(self._call("GET", "/api/version", timeout=timeout).get("version", ""))
+
+    def tags(self) -> list[ModelTag]:
+        """The models on the server's disk."""
+        return [ModelTag.parse(item) for item in items(self._call("GET", "/api/tags"), "models")]
+
+    def ps(self) -> list[LoadedModel]:
+        """The models in memory."""
+        return [LoadedModel.parse(item) for item in items(self._call("GET", "/api/ps"), "models")]
+
+    def tag(self, name: str) -> ModelTag | None:
+        """The model as it is on disk, or None."""
+        return next((tag for tag in self.tags() if canonical_name(tag.name) == canonical_name(name)), None)
+
+    def resident(self, name: str) -> LoadedModel | None:
+        """The model as it is in memory, or None."""
+        return next((model for model in self.ps() if canonical_name(model.name) == canonical_name(name)), None)
+
+    def show(self, name: str) -> ModelDetails:
+        return ModelDetails.parse(self._call("POST", "/api/show", {"model": name}, model=name))
+
+    def load(self, name: str, keep_alive: int | str = ALWAYS, timeout: float | None = None) -> None:
+        """Bring a model into memory and return when it is there.
+
+        keep_alive: how long it stays when idle, in seconds or as a duration such as 30m; -1 for good.
+        """
+        self._keep(name, keep_alive, timeout)
+
+    def unload(self, name: str, timeout: float | None = None) -> None:
+        self._keep(name, 0, timeout)
+
+    def generate(
+        self,
+        name: str,
+        prompt: str,
+        *,
+        max_tokens: int = 16,
+        keep_alive: int | str | None = None,
+        timeout: float | None = None,
+    ) -> Generation:
+        """Answer `prompt` once, without streaming.
+
+        No runner option (num_ctx and the like) is sent: another value than the loaded one would reload the model.
+        """
+        body: dict[str, Any] = {
+            "model": name,
+            "prompt": prompt,
+            "stream": False,
+            "think": False,  # a thinking model would spend a short budget before its first word
+            "options": {"num_predict": max_tokens, "temperature": 0},
+        }
+        if keep_alive is not None:
+            body["keep_alive"] = keep_alive
+        return Generation.parse(self._call("POST", "/api/generate", body, model=name, timeout=timeout))
+
+    def embed(self, name: str, text: str, *, keep_alive: int | str = ALWAYS, timeout: float | None = None) -> int:
+        """Embed `text` and return the length of the vector (0 for an empty text, which only loads the model)."""
+        body = {"model": name, "input": text, "keep_alive": keep_alive}
+        vectors = self._call("POST", "/api/embed", body, model=name, timeout=timeout).get("embeddings")
+        return len(vectors[0]) if isinstance(vectors, list) and vectors and isinstance(vectors[0], list) else 0
+
+    def pull(self, name: str, *, insecure: bool = False, timeout: float = 600.0) -> Iterator[PullProgress]:
+        """Fetch a model and yield what the server reports.
+
+        timeout: the longest silence in seconds (the check of a large layer is silent).
+        Raises PullFailed for an error in the middle of the stream, and when the stream ends without success.
+        """
+        status = "nothing"
+        body = {"model": name, "stream": True, "insecure": insecure}
+        for item in self._stream("POST", "/api/pull", body, model=name, timeout=timeout):
+            if "error" in item:
+                raise PullFailed(
+                    f"Pulling {name} failed on {self.base_url}: {_error_text(item)}.",
+                    hint="Check the name and the tag, the server's way to the model source, and its disk.",
+                )
+            progress = PullProgress.parse(item)
+            status = progress.status
+            yield progress
+        if status != "success":
+            raise PullFailed(
+                f"The pull of {name} on {self.base_url} was cut off: the last report was '{one_line(status, 80)}'.",
+                hint="Run it again: layers that were fetched are kept.",
+            )
+
+    def delete(self, name: str) -> None:
+        self._call("DELETE", "/api/delete", {"model": name}, model=name)
+
+    def _keep(self, name: str, keep_alive: int | str, timeout: float | None) -> None:
+        body = {"model": name, "keep_alive": keep_alive, "stream": False}
+        try:
+            self._call("POST", "/api/generate", body, model=name, timeout=timeout)
+        except ServerError as error:
+            # An embedding model cannot generate; an empty text to /api/embed loads it the same way.
+            if error.status != 400 or "does not support generate" not in error.message:
+                raise
+            self.embed(name, "", keep_alive=keep_alive, timeout=timeout)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        model: str = "",
+        timeout: float | None = None,
+    ) -> Mapping[str, Any]:
+        response = self._open(method, path, body, model, timeout)
+        try:
+            with response:
+                raw = response.read(MAX_BODY + 1)
+        except (OSError, HTTPException) as error:
+            raise self._unreachable(path, error) from error
+        if len(raw) > MAX_BODY:
+            raise ServerError(path, 200, "", f"the answer is larger than {MAX_BODY} bytes")
+        return _decoded(path, raw) if raw.strip() else {}
+
+    def _stream(
+        self, method: str, path: str, body: Mapping[str, Any], *, model: str, timeout: float
+    ) -> Iterator[Mapping[str, Any]]:
+        response = self._open(method, path, body, model, timeout)
+        try:
+            with response:
+                while line := response.readline(MAX_LINE):
+                    if line.strip():
+                        yield _decoded(path, line)
+        except (OSError, HTTPException) as error:
+            raise self._unreachable(path, error) from error
+
+    def _open(self, method: str, path: str, body: Mapping[str, Any] | None, model: str, timeout: float | None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"} if data else None
+        try:
+            return self._request.open(
+                method, self.base_url + path, data=data, headers=headers, timeout=timeout or self.timeout
+            )
+        except HTTPError as error:
+            raise self._refused(path, error, model) from error
+        except (OSError, HTTPException, ValueError) as error:
+            raise self._unreachable(path, error) from error
+
+    def _refused(self, path: str, error: HTTPError, model: str) -> OllamaError:
+        status = int(error.code)
+        try:
+            text = _error_text(_decoded(path, error.read(MAX_LINE)))
+        except (OSError, HTTPException, ServerError):
+            text = one_line(str(error.reason), 200)
+        # A gateway answers 404 as well; only Ollama names the model.
+        if status == 404 and model and "model" in text and "not found" in text:
+            return ModelMissing(
+                f"{self.base_url} has no model {model}.",
+                hint="Pull it (polycloud.ollama.ollama_model), or correct the name or the image.",
+            )
+        return ServerError(path, status, "", f"{self.base_url} said: {text}", hint=HINTS.get(status, ""))
+
+    def _unreachable(self, path: str, error: Exception) -> ServerUnreachable:
+        reason = getattr(error, "reason", None) or error
+        return ServerUnreachable(
+            f"{self.base_url}{path} gave no answer: {one_line(str(reason), 160) or type(error).__name__}.",
+            hint="Check that the server runs, that this machine may reach the port, and url.",
+        )
+
+
+def checked_url(url: str) -> str:
+    """The URL without a trailing slash. Raises OllamaError for anything but http(s)://host without a user part."""
+    try:
+        parts = urlsplit(url.strip())
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise OllamaError("url cannot be read as a URL.", hint="Write it as http://host:11434.") from None
+    if parts.username or parts.password:
+        raise OllamaError("url must not hold a user or password.", hint="Set api_key instead.")
+    if not usable or parts.query or parts.fragment:
+        raise OllamaError(
+            f"url is not an http or https address: {one_line(url, 80)}.", hint="Write it as http://host:11434."
+        )
+    return url.strip().rstrip("/")
+
+
+def _decoded(path: str, raw: bytes) -> Mapping[str, Any]:
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        body = None
+    if not isinstance(body, Mapping):
+        shown = one_line(raw[:400].decode(errors="replace"), 80)
+        raise ServerError(path, 200, "", f"the answer is not JSON: '{shown}'", hint="Is url an Ollama server?")
+    return body
+
+
+def _error_text(body: Mapping[str, Any]) -> str:
+    """The text of {"error": "..."} (native) or {"error": {"message": "..."}} (/v1)."""
+    error = body.get("error")
+    text = error.get("message") if isinstance(error, Mapping) else error
+    return one_line(str(text or "no reason given"), 300).rstrip(".")
