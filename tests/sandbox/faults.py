@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 CLOUDS = ("aws", "azure")
-# What a rule can do to a call. The first two are answered in the cloud's own form, the others cut or hold the connection.
+# What a rule can do to a call. The first two are answered in the cloud's own form; the others cut the connection.
 KINDS = ("throttle", "error500", "reset_before", "reset_after", "hang")
 # What a cloud's ``error_response`` must know: the answered kinds, plus two states of a whole cloud.
 ERROR_KINDS = ("throttle", "error500", "unavailable", "expired_credentials")

@@ -60,7 +60,7 @@ class Cloud(Protocol):
 
 @dataclass(frozen=True)
 class RequestRecord:
-    """One call as the gate saw it. ``status`` is 0 where the connection was cut; ``fault`` names the fault that acted."""
+    """One call as the gate saw it. ``status`` is 0 where the connection was cut; ``fault`` is what acted."""
 
     cloud: str
     service: str

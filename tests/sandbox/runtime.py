@@ -9,6 +9,7 @@ the test engine (``engine.py``), or the real ``ollama`` where POLYCLOUD_SANDBOX_
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import itertools
 import json
@@ -31,9 +32,11 @@ PORT = 11434
 BLOCKS = {"ecs": 64, "aci": 65, "app": 66, "revision": 67, "replica": 68}
 FAULTS = ("crash", "never-ready", "no-model", "slow", "wrong-answer", "no-gpu")
 PROBE_SECONDS = 0.5
-_HERE = Path(__file__).resolve().parent
-ENGINE = _HERE / "engine.py"
-SUPERVISOR = _HERE / "supervise.py"
+_ROOT = Path(__file__).resolve().parents[2]
+# How a workload's Python begins: isolated (-I) and without site (-S) for a fast start, with our root last on its path.
+_BOOT = f"import sys; sys.path.append({str(_ROOT)!r}); from tests.sandbox.{{module}} import main; "
+_ENGINE_BOOT = _BOOT.format(module="engine") + "main(sys.argv[1])"
+_SUPERVISOR_BOOT = _BOOT.format(module="supervise") + "sys.exit(main(sys.argv[1:]))"
 
 
 class ImagePullError(RuntimeError):
@@ -222,24 +225,22 @@ def uses_real_engine() -> bool:
     return os.environ.get("POLYCLOUD_SANDBOX_ENGINE") == "ollama" and shutil.which("ollama") is not None
 
 
-def _command(
-    spec: WorkloadSpec, faults: frozenset[str], environment: dict[str, str], directory: Path
-) -> list[str]:
+def _command(spec: WorkloadSpec, faults: frozenset[str], environment: dict[str, str], directory: Path) -> list[str]:
     """Return the command line of a workload; adapts ``environment`` for the real engine."""
-    # -I keeps this folder, whose http.py would hide the standard library's, off the import path; -S saves start-up time.
-    python = [sys.executable, "-I", "-S"]
+    python = [sys.executable, "-I", "-S", "-c"]
     if uses_real_engine() and not faults:
         environment["OLLAMA_HOST"] = f"{spec.address}:{spec.port}"
         environment["OLLAMA_MODELS"] = os.environ.get("POLYCLOUD_SANDBOX_OLLAMA_MODELS", str(directory / "models"))
-        return [*python, str(SUPERVISOR), str(shutil.which("ollama")), "serve"]
+        return [*python, _SUPERVISOR_BOOT, str(shutil.which("ollama")), "serve"]
     settings = {
         "address": spec.address,
         "port": spec.port,
         "gpu": spec.gpu,
         "faults": sorted(faults),
         "slow_seconds": float(os.environ.get("POLYCLOUD_SANDBOX_SLOW_SECONDS", "20")),
+        "token_ms": float(os.environ.get("POLYCLOUD_SANDBOX_TOKEN_MS", "1")),
     }
-    return [*python, str(ENGINE), json.dumps(settings)]
+    return [*python, _ENGINE_BOOT, json.dumps(settings)]
 
 
 def _write_files(directory: Path, files: Mapping[str, str]) -> Path:
@@ -276,10 +277,8 @@ def _reserve(address: str) -> socket.socket | None:
 
 
 def _signal_group(pid: int, number: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
 
 
 def _is_ours(pid: int) -> bool:
@@ -288,4 +287,4 @@ def _is_ours(pid: int) -> bool:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-    return os.fsencode(ENGINE) in command or os.fsencode(SUPERVISOR) in command
+    return any(os.fsencode(boot) in command for boot in (_ENGINE_BOOT, _SUPERVISOR_BOOT))
