@@ -40,7 +40,7 @@ def drop_empty(value: Any) -> Any:
 
 
 def merge(base: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge overrides into a body: mappings by key, lists of named items by name, everything else replaced; None removes."""
+    """Merge overrides into a body: mappings by key, lists of named items by name, the rest replaced; None removes."""
     merged = dict(base)
     for key, value in overrides.items():
         current = merged.get(key)
@@ -63,7 +63,9 @@ def _merge_named(base: Sequence[Mapping[str, Any]], overrides: Sequence[Mapping[
 
 
 def _named(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and bool(value) and all(isinstance(i, Mapping) and "name" in i for i in value)
+    if not isinstance(value, (list, tuple)) or not value:
+        return False
+    return all(isinstance(item, Mapping) and "name" in item for item in value)
 
 
 def diff(before: Any, after: Any, path: str = "") -> list[FieldChange]:

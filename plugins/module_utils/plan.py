@@ -28,7 +28,7 @@ LONGEST_VALUE = 120
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One resource and what happens to it. key: its place in the bundle; kind: its name for a person (C(ecs service))."""
+    """One resource and what happens to it. key: its place in the bundle; kind: its name for a person."""
 
     action: Action
     key: str

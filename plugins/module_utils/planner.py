@@ -57,6 +57,8 @@ def _plan_one(wanted: Wanted, body: Any, found: Found | None, kind: Kind, consen
 
     if found is None:
         return change(Action.CREATE)
+    if wanted.shared and SHARED not in found.tags and not consent.adopt:
+        return change(Action.KEEP, reason="given by the user, used as it is")
     check_ownership(wanted, found, kind, consent)
     fields = field_changes(wanted, body, found, kind)
     if not fields:
@@ -86,8 +88,8 @@ def check_ownership(wanted: Wanted, found: Found, kind: Kind, consent: Consent) 
     """Refuse to change what is not ours, unless the user said adopt."""
     if not kind.taggable or consent.adopt:
         return
-    owner = found.tags.get(SHARED if wanted.shared else DEPLOYMENT)
-    if owner and (wanted.shared or owner == wanted.tags.get(DEPLOYMENT)):
+    owner = found.tags.get(DEPLOYMENT)
+    if wanted.shared or (owner and owner == wanted.tags.get(DEPLOYMENT)):
         return
     whose = f"belongs to deployment {owner}" if owner else "exists and is not managed by this collection"
     raise Refused(

@@ -96,7 +96,7 @@ def with_good(record: Record, release: str, config_hash: str) -> Record:
 
 def with_rejected(record: Record, config_hash: str) -> Record:
     """The record after a release was found bad: its hash is remembered, the newest REJECTED_KEPT of them."""
-    rejected = tuple(item for item in record.rejected if item != config_hash) + (config_hash,)
+    rejected = (*(item for item in record.rejected if item != config_hash), config_hash)
     return dataclasses.replace(record, rejected=rejected[-REJECTED_KEPT:])
 
 

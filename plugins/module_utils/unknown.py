@@ -19,7 +19,7 @@ def is_unknown(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """Stands in a wanted body for an attribute of another resource of the bundle, for example Ref("task_definition", "id")."""
+    """Stands in a wanted body for an attribute of another resource of the bundle: Ref("task_definition", "id")."""
 
     key: str
     attribute: str = "id"
