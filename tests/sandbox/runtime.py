@@ -102,6 +102,12 @@ class Workload:
         path = self.directory / "log"
         return path.read_text("utf-8", "replace") if path.exists() else ""
 
+    def kill(self) -> None:
+        """End the process and its children with SIGKILL, as a crash or the out-of-memory killer does."""
+        if self.alive():
+            _signal_group(self.pid, signal.SIGKILL)
+        self._process.wait(5)
+
     def stop(self, grace: float = 2.0) -> None:
         """End the process and its children: SIGTERM, and after ``grace`` seconds SIGKILL."""
         if self.alive():
@@ -109,8 +115,7 @@ class Workload:
         try:
             self._process.wait(grace)
         except subprocess.TimeoutExpired:
-            _signal_group(self.pid, signal.SIGKILL)
-            self._process.wait(5)
+            self.kill()
 
 
 class ProcessRuntime:
@@ -188,7 +193,8 @@ class ProcessRuntime:
                 _signal_group(workload.pid, signal.SIGTERM)
         for workload in workloads:
             workload.stop(grace=1.0)
-            shutil.rmtree(workload.directory, ignore_errors=True)
+        for directory in self._root.glob(f"{os.getpid()}-*"):
+            shutil.rmtree(directory, ignore_errors=True)
         for reservation in addresses.values():
             reservation.close()
 
