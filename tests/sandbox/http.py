@@ -138,6 +138,7 @@ class Gate:
         )
         if answer is None:
             cut_connection(environ)
+        headers = with_length(headers, status, body, environ["REQUEST_METHOD"])
         start_response(f"{status} {HTTP_STATUS_CODES.get(status, 'Unknown')}", headers)
         return [body]
 
@@ -169,7 +170,7 @@ class Gate:
 
 
 def call_application(app: WSGIApplication, environ: WSGIEnvironment) -> Answer:
-    """Run a WSGI application and return its whole answer, with Content-Length set."""
+    """Run a WSGI application and return its whole answer."""
     begun: list[tuple[str, Headers]] = []
     written: list[bytes] = []
 
@@ -185,13 +186,16 @@ def call_application(app: WSGIApplication, environ: WSGIEnvironment) -> Answer:
         if close is not None:
             close()
     status, headers = begun[0]
-    body = b"".join(written)
-    code = int(status.split(" ", 1)[0])
-    # An answer to HEAD states the length of the body that GET would have.
-    if environ["REQUEST_METHOD"] != "HEAD" and code not in (204, 304):
-        headers = [(key, value) for key, value in headers if key.lower() != "content-length"]
-        headers.append(("Content-Length", str(len(body))))
-    return code, headers, body
+    return int(status.split(" ", 1)[0]), headers, b"".join(written)
+
+
+def with_length(headers: Headers, status: int, body: bytes, method: str) -> Headers:
+    """Return headers that state the body's length, without which the server would send chunks."""
+    # An answer to HEAD states the length of the body that GET would have, which only the application knows.
+    if method == "HEAD" or status in (204, 304):
+        return headers
+    kept = [(key, value) for key, value in headers if key.lower() != "content-length"]
+    return [*kept, ("Content-Length", str(len(body)))]
 
 
 def request_target(environ: WSGIEnvironment) -> str:
@@ -237,6 +241,10 @@ class _QuietHandler(WSGIRequestHandler):
         """Print errors only; the request log holds the rest."""
         if type == "error":
             super().log(type, message, *args)
+
+    def connection_dropped(self, error: BaseException, environ: WSGIEnvironment | None = None) -> None:
+        """Read no further request from a connection that is gone."""
+        self.close_connection = True
 
 
 class Server:
