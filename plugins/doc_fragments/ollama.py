@@ -34,7 +34,9 @@ options:
     type: bool
     default: true
   request_timeout:
-    description: Longest silence of one call in seconds. Loading and pulling a model have the longer O(timeout) where there is one.
+    description:
+      - Longest silence of one call in seconds.
+      - Loading, pulling and asking a model have a longer time limit of their own.
     type: float
     default: 30.0
 notes:

@@ -13,7 +13,8 @@ class ModuleDocFragment:
 options:
   progress_file:
     description:
-      - Internal. The action plugin of this module sets it to show the module's RV(ignore:events) while it runs; leave it unset.
+      - Internal. The action plugin of this module sets it to show the events of the module while it runs.
+      - Leave it unset.
       - A file that exists and to which the module appends one JSON object per line.
       - Set the environment variable E(POLYCLOUD_PROGRESS) to V(0) on the controller to show no progress.
     type: path

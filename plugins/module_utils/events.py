@@ -6,8 +6,8 @@
 An event is `{"at": seconds since the start (one decimal), "source": "ECS", "text": "service steady: 1 of 1 tasks"}`.
 Build the text from names, counts and states only. Never put a secret, or a value that may hold one, into it.
 
-A module declares the channel with `options.update(PROGRESS_ARGSPEC)` (doc fragment `polycloud.ollama.progress`) and opens its
-log with `EventLog.for_module(module)`.
+A module declares the channel with PROGRESS_ARGSPEC in its argument spec (doc fragment `polycloud.ollama.progress`) and
+opens its log with `EventLog.for_module(module)`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ PROGRESS_ARGSPEC: dict[str, dict[str, Any]] = {"progress_file": {"type": "path"}
 class EventLog:
     """An append-only list of events, copied line by line (JSON) into `sink` when there is one.
 
-    `emit` may be called from several threads. It never raises for the sink: a progress line that cannot be written must not fail
-    a deployment.
+    `emit` may be called from several threads. It never raises for the sink: a progress line that cannot be written must
+    not fail a deployment.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class EventLog:
             return
         line = (json.dumps(event) + "\n").encode()
         try:
-            # No O_CREAT: the action plugin made the file; when it is gone (another user or host) there is nobody to read it.
+            # No O_CREAT: the action plugin made the file; where it is missing (another host) nobody reads it.
             descriptor = os.open(self._sink, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW)
             try:
                 os.write(descriptor, line)

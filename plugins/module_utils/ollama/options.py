@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from ..deployment.names import model_name_problem
 from .client import OllamaClient
+from .errors import OllamaError
+from .records import canonical_digest
 
 ARGSPEC: dict[str, dict[str, Any]] = {
     "url": {"type": "str", "default": "http://127.0.0.1:11434"},
@@ -30,3 +34,19 @@ def client_from(params: Mapping[str, Any]) -> OllamaClient:
         ca_path=params["ca_path"],
         use_proxy=params["use_proxy"],
     )
+
+
+def wanted_model(option: str, name: str) -> str:
+    """The name, if it is one that may be sent to a server."""
+    problem = model_name_problem(name)
+    if problem:
+        raise OllamaError(f"{option}: {problem}")
+    return name
+
+
+def wanted_digest(text: str | None) -> str:
+    """The digest as 64 hex digits, or "" where none is pinned."""
+    digest = canonical_digest(text or "")
+    if digest and not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise OllamaError("digest must be 64 hexadecimal digits, with or without sha256: in front.")
+    return digest

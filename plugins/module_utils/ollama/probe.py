@@ -4,20 +4,21 @@
 """Is this Ollama good? Used by the ollama_probe module and by the reconciler that decides whether a release is good.
 
 `probe` goes through five steps inside one time limit: the server answers, the model is there (and is the pinned one),
-it is resident, it uses the GPU when asked, a real prompt is answered. `ollama ps` exits 0 with nothing loaded and a lost
-GPU falls back to the CPU in silence, so nothing less than all five says anything. `inspect` changes nothing.
+it is resident, it uses the GPU when asked, a real prompt is answered. `ollama ps` exits 0 with nothing loaded and a
+lost GPU falls back to the CPU in silence, so nothing less than all five says anything. `inspect` changes nothing.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..errors import ApiError, Unreachable
 from ..text import one_line
 from .errors import BadAnswer, DigestMismatch, GpuNotUsed, ModelMissing, NotReady, OllamaError, TooSlow
+from .options import wanted_digest, wanted_model
 from .records import Generation, LoadedModel, ModelDetails, ModelTag, canonical_digest
 
 T = TypeVar("T")
@@ -82,6 +83,25 @@ class ProbeResult:
     digest: str
     load_seconds: float
     version: str
+
+
+def spec_from(params: Mapping[str, Any]) -> ProbeSpec:
+    """The wish that the options of ollama_probe describe. Raises OllamaError for a value that cannot hold."""
+    digest = wanted_digest(params["digest"])
+    for option in ("timeout", "interval", "max_tokens"):
+        if params[option] <= 0:
+            raise OllamaError(f"{option} must be greater than 0, not {params[option]}.")
+    return ProbeSpec(
+        model=wanted_model("model", params["model"]),
+        digest=digest or None,
+        prompt=params["prompt"],
+        require_gpu=params["require_gpu"],
+        min_tokens_per_second=params["min_tokens_per_second"],
+        timeout_s=params["timeout"],
+        interval_s=params["interval"],
+        max_tokens=params["max_tokens"],
+        expect=params["expect"],
+    )
 
 
 def probe(
@@ -221,7 +241,7 @@ class _Probe:
     def _check_gpu(self, resident: LoadedModel) -> None:
         if self.spec.require_gpu and resident.size_vram <= 0:
             raise GpuNotUsed(
-                f"{self.spec.model} on {self.client.base_url} runs on the CPU: 0 of {resident.size} bytes are on a GPU.",
+                f"{self.spec.model} on {self.client.base_url} runs on the CPU, 0 of {resident.size} bytes on a GPU.",
                 hint="Ollama falls back in silence. Check that the task has a GPU and a driver (550 or newer).",
             )
 
