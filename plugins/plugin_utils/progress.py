@@ -4,9 +4,9 @@
 """The action plugin behind all long modules: it runs the module and shows the module's events while they happen.
 
 A module cannot speak before it ends. So the plugin gives it a private file (0600, in the controller's own temporary
-directory) to append events to, and reads along. Where module and controller share no files (a remote connection, another
-user), the events are shown from the result when the module has ended. An async task is left alone: its events are in its
-result.
+directory) to append events to, and reads along. Where module and controller share no files (a remote connection,
+another user), the events are shown from the result when the module has ended. An async task is left alone: its events
+are in its result.
 
 Progress goes to standard error: standard output belongs to the callback (which may write JSON), and in a pipe it is
 buffered and would not be live.

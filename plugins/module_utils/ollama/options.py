@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..deployment.names import model_name_problem
+from ..deployment.names import digest_problem, model_name_problem
+from ..text import one_line
 from .client import OllamaClient
 from .errors import OllamaError
 from .records import canonical_digest
@@ -40,13 +40,14 @@ def wanted_model(option: str, name: str) -> str:
     """The name, if it is one that may be sent to a server."""
     problem = model_name_problem(name)
     if problem:
-        raise OllamaError(f"{option}: {problem}")
+        raise OllamaError(f"{option} '{one_line(name, 80)}' {problem}.")
     return name
 
 
 def wanted_digest(text: str | None) -> str:
     """The digest as 64 hex digits, or "" where none is pinned."""
     digest = canonical_digest(text or "")
-    if digest and not re.fullmatch(r"[0-9a-f]{64}", digest):
-        raise OllamaError("digest must be 64 hexadecimal digits, with or without sha256: in front.")
+    problem = digest_problem(digest) if digest else None
+    if problem:
+        raise OllamaError(f"digest '{one_line(digest, 80)}' {problem}.")
     return digest

@@ -29,6 +29,9 @@ NOT_YET = frozenset(
     {408, 425, 429, 502, 503, 504}
 )  # a server, or the gateway before it, that is still starting or busy
 SOURCE = "Ollama"
+SLOW_LOAD = (
+    "A large model on a network volume takes minutes: raise timeout, and look at the server's log and its memory."
+)
 
 
 class Client(Protocol):
@@ -217,7 +220,7 @@ class _Probe:
         if resident is None or not resident.stays:
             self.on_event(SOURCE, f"loading {model}")
         # Also when it is resident: that is how "for good" replaces an idle time that was set before.
-        self._until("loaded the model", lambda: self.client.load(model, timeout=max(self.left, 1.0)))
+        self._until("loaded the model", lambda: self.client.load(model, timeout=max(self.left, 1.0)), hint=SLOW_LOAD)
         resident = self._until("said what is loaded", lambda: self.client.resident(model))
         while resident is None:
             self._pause(
@@ -301,8 +304,8 @@ class _Probe:
                 hint="Look at gpu_ratio (below 1 the rest runs on the CPU), at num_parallel, and at other load.",
             )
 
-    def _until(self, done: str, call: Callable[[], T], not_yet: frozenset[int] = NOT_YET) -> T:
-        """Call until it does not fail in a way that passes by itself."""
+    def _until(self, done: str, call: Callable[[], T], not_yet: frozenset[int] = NOT_YET, hint: str = "") -> T:
+        """Call until it does not fail in a way that passes by itself; `hint` for the error when the time is up."""
         told = ""
         while True:
             try:
@@ -314,7 +317,7 @@ class _Probe:
             if seen.message != told:
                 told = seen.message
                 self.on_event(SOURCE, f"waiting: {told}")
-            self._pause(f"{self.client.base_url} has not {done}; last seen: {told}", seen.hint)
+            self._pause(f"{self.client.base_url} has not {done}; last seen: {told}", hint or seen.hint)
 
     def _pause(self, seen: str, hint: str) -> None:
         """Sleep one interval, or raise NotReady with what was seen when the time is up."""
