@@ -1,7 +1,7 @@
 # Copyright (c) 2026 polycloud.ollama contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every C(*_deployment) module does between its argument spec and its exit. The only place that speaks Ansible here."""
+"""What every C(*_deployment) module does between its argument spec and its exit."""
 
 from __future__ import annotations
 

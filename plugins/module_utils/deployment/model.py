@@ -136,7 +136,7 @@ class Logging:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
-    """An environment variable that must never be seen: a reference to a vault, or a value from an encrypted variable."""
+    """An environment variable that must never be seen: a vault reference, or a value from an encrypted variable."""
 
     name: str
     reference: str | None = None
