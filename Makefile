@@ -41,7 +41,7 @@ setup: environment ## Make the environment and show what it holds (GALAXY=1: col
 ifeq ($(GALAXY),1)
 	$(BIN)/ansible-galaxy collection install -r requirements.yml -p .build/galaxy
 endif
-	@$(PY) tests/tools/versions.py $(if $(filter 1,$(GALAXY)),--galaxy .build/galaxy)
+	@$(PY) -m tests.tools.versions $(if $(filter 1,$(GALAXY)),--galaxy .build/galaxy)
 
 .PHONY: demo
 demo: environment-demo ## Deploy to four emulated targets, converge again, stop, start, break a release, watch it roll back
@@ -53,11 +53,11 @@ sandbox: environment-demo ## Keep the emulated clouds up and print the exports t
 
 .PHONY: test
 test: environment ## All gates without real components, fast ones first
-	@$(PY) tests/tools/run_gates.py test
+	@$(PY) -m tests.tools.run_gates test
 
 .PHONY: test-real
 test-real: environment ## Tests with real components; CI=true turns a skip into a failure
-	@$(PY) tests/tools/run_gates.py real
+	@$(PY) -m tests.tools.run_gates real
 
 .PHONY: lint
 lint: lint-fast docs-lint ansible-lint ## Every linter
@@ -72,7 +72,7 @@ docs: environment ## Build the HTML documentation into build/docs
 
 .PHONY: test-the-tests
 test-the-tests: environment ## Show each gate a bad fixture; it must fail there (GATE=name for one)
-	@$(PY) tests/tools/try_gates.py $(GATE)
+	@$(PY) -m tests.tools.try_gates $(GATE)
 
 .PHONY: build
 build: environment-demo ## Build the collection tarball into build/dist
@@ -135,11 +135,11 @@ real-tests: environment ## The tests marked real
 
 .PHONY: ansible-lint
 ansible-lint: environment ## ansible-lint, profile production
-	@ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/.build:$$($(PY) tests/tools/stage.py --site-packages) $(BIN)/ansible-lint --strict
+	@ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/.build:$$($(PY) -m tests.tools.stage --site-packages) $(BIN)/ansible-lint --strict
 
 .PHONY: stage
 stage: environment ## Copy the collection to where ansible-test wants it
-	@$(PY) tests/tools/stage.py
+	@$(PY) -m tests.tools.stage
 
 .PHONY: sanity
 sanity: stage ## ansible-test sanity, without an ignore file (SANITY_ARGS="--test validate-modules")
@@ -147,7 +147,7 @@ sanity: stage ## ansible-test sanity, without an ignore file (SANITY_ARGS="--tes
 
 .PHONY: molecule
 molecule: environment ## Role scenarios against the sandbox (SCENARIO=name for one)
-	@$(PY) -m tests.sandbox run -- $(PY) tests/tools/run_molecule.py $(SCENARIO)
+	@$(PY) -m tests.sandbox run -- $(PY) -m tests.tools.run_molecule $(SCENARIO)
 
 .PHONY: importer
 importer: build ## Galaxy's own importer on the built tarball

@@ -4,8 +4,8 @@
 
 """Runs the gates of `make test` and `make test-real`, the fast ones first, and counts what they found.
 
-Each gate is a make target. Gates of one stage run side by side. A failed gate does not stop the others. The last line is
-`N passed, N failed, N skipped`: a pytest gate counts its tests, any other gate counts as one.
+Each gate is a make target. Gates of one stage run side by side. A failed gate does not stop the others. The last line
+is `N passed, N failed, N skipped`: a pytest gate counts its tests, any other gate counts as one.
 """
 
 from __future__ import annotations
@@ -153,7 +153,8 @@ def closing_line(counts: dict[str, int]) -> str:
 def summarise(suite: str, outcomes: list[Outcome], seconds: float) -> int:
     """Print failures, every skip with its reason and the totals; return the exit code."""
     counts = totals(outcomes)
-    (RESULTS / f"summary-{suite}.json").write_text(json.dumps({**counts, "seconds": round(seconds, 1)}), encoding="utf-8")
+    summary = {**counts, "seconds": round(seconds, 1)}
+    (RESULTS / f"summary-{suite}.json").write_text(json.dumps(summary), encoding="utf-8")
     for name in (name for outcome in outcomes for name in outcome.failures):
         print(f"failed: {name}")
     for name, reason in (skip for outcome in outcomes for skip in outcome.skips):

@@ -12,7 +12,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from stage import site_packages
+from tests.tools.stage import site_packages
 
 PACKAGES = ("ansible", "ansible-core", "boto3", "azure-identity", "azure-mgmt-core")
 COLLECTIONS = ("amazon.aws", "community.aws", "azure.azcollection")
