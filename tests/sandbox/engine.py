@@ -32,6 +32,7 @@ from tests.sandbox.engine_models import (
     details,
     model_digest,
     model_size,
+    only_embeds,
     parse_keep_alive,
     timestamp,
     vector,
@@ -165,7 +166,7 @@ class Handler(BaseHTTPRequestHandler):
             "template": "{{ .Prompt }}",
             "details": details(name),
             "model_info": information,
-            "capabilities": ["completion"],
+            "capabilities": ["embedding"] if only_embeds(name) else ["completion"],
             "modified_at": timestamp(self.engine.started_at),
         }
         self.send_json(answer)
@@ -207,8 +208,10 @@ class Handler(BaseHTTPRequestHandler):
         def line(text: str, **rest: Any) -> Json:
             return {"model": body["model"], "created_at": timestamp(time.time()), **shape(text), "done": False, **rest}
 
+        unloads = not asked and keep_alive is not None and parse_keep_alive(keep_alive) == 0
+        if only_embeds(name) and not unloads:
+            raise ApiError(400, f'"{body["model"]}" does not support {urlsplit(self.path).path.rpartition("/")[2]}')
         if not asked:
-            unloads = keep_alive is not None and parse_keep_alive(keep_alive) == 0
             if unloads:
                 self.engine.unload(name)
             else:

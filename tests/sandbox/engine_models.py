@@ -53,6 +53,11 @@ def model_size(name: str) -> int:
     return int(billions * 600_000_000) + 100_000_000
 
 
+def only_embeds(name: str) -> bool:
+    """Say whether a model makes embeddings and nothing else; its name tells, as in ``nomic-embed-text``."""
+    return "embed" in name
+
+
 def parse_models(text: str) -> dict[str, str]:
     """Read ``name[@sha256:hex],...`` into {full name: hex digest}."""
     models = {}
