@@ -126,17 +126,16 @@ class Reconciler:
         self, observed: Observed, changes: list[Change], *, releasing: bool, start: bool, verify: bool
     ) -> None:
         began = self._clock()
-        if start and self._must_defer(observed):
+        start_first = start and self._must_defer(observed)
+        if start_first:
             self.platform.start(observed)
             observed = self.platform.observe()
         results = self._apply(changes, observed)
-        if start and not self._must_defer(observed):
+        if start and not start_first:
             rollout = self.platform.start(observed)
-        elif releasing or verify or start:
+        elif (releasing or verify or start) and (observed.running or not observed.exists):
             rollout = self.platform.begin(observed, results)
         else:
-            return
-        if observed.exists and not observed.running and not start:
             return
         self._finish(observed.record, rollout, self._hash, self.platform.deployment.main_model, began)
 
