@@ -14,8 +14,8 @@ options:
   auth_source:
     description:
       - Where the credentials come from.
-      - V(auto) takes the module's options, then the environment, then the profile V(default) of C(~/.azure/credentials), then
-        Azure CLI.
+      - V(auto) takes the module's options, then the environment, then the profile V(default) of
+        C(~/.azure/credentials), then Azure CLI.
       - V(cli) takes the account that C(az login) left. V(env) takes the environment variables named below.
       - V(credential_file) takes O(profile) of C(~/.azure/credentials). V(msi) takes the managed identity of the host.
       - E(ANSIBLE_AZURE_AUTH_SOURCE) is used where it is not set.
@@ -46,7 +46,8 @@ options:
     type: str
   cloud_environment:
     description:
-      - The Azure cloud, V(AzureCloud), V(AzureUSGovernment) or V(AzureChinaCloud), or the resource manager address of one of them.
+      - The Azure cloud, V(AzureCloud), V(AzureUSGovernment) or V(AzureChinaCloud), or the resource manager address of
+        one of them.
       - Where it is left at its default, E(AZURE_CLOUD_ENVIRONMENT) or the profile decides.
     type: str
     default: AzureCloud
@@ -89,13 +90,14 @@ options:
   resource_manager_endpoint:
     description:
       - Address of Azure Resource Manager, for a private Azure, a proxy, or the sandbox of this collection.
-      - It must be C(https). Plain C(http) is accepted for a loopback address only, and then no token is requested or sent.
+      - It must be C(https). Plain C(http) is accepted for a loopback address only, and then no token is
+        requested or sent.
       - E(AZURE_RESOURCE_MANAGER_ENDPOINT) is used where it is not set.
     type: str
 requirements:
   - azure-identity
   - azure-mgmt-core
 notes:
-  - Option and environment names are those of C(azure.azcollection), so that C(module_defaults) for its group fit. Its Python
-    packages are not needed.
+  - Option and environment names are those of C(azure.azcollection), so that C(module_defaults) for its group fit.
+    Its Python packages are not needed.
 """
