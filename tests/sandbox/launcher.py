@@ -20,13 +20,6 @@ from tests.sandbox.faults import CLOUDS, FaultSwitch
 from tests.sandbox.http import Cloud, Gate, RequestLog, Server
 from tests.sandbox.runtime import ProcessRuntime, stop_leftovers
 
-# Made up; the emulator takes any, and nothing outside of it takes these.
-AZURE_IDENTITY = {
-    "AZURE_SUBSCRIPTION_ID": "00000000-0000-4000-8000-000000000001",
-    "AZURE_TENANT": "00000000-0000-4000-8000-000000000002",
-    "AZURE_CLIENT_ID": "00000000-0000-4000-8000-000000000003",
-    "AZURE_SECRET": "sandbox-only",
-}
 # What would lead a tool past the exports to a real account.
 UNSET = (
     "AWS_PROFILE",
@@ -104,7 +97,7 @@ class Sandbox:
         if "aws" in self._servers:
             exports |= _aws_exports(self._servers["aws"].url)
         if "azure" in self._servers:
-            exports |= _azure_exports(self._servers["azure"].url)
+            exports |= _azure_exports(self._servers["azure"].url, self.seeds["azure"])
         return exports
 
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -145,7 +138,7 @@ class Sandbox:
 
 def create_cloud(name: str, runtime: ProcessRuntime, switch: FaultSwitch) -> Cloud:
     """Create one emulated cloud; its packages are imported only here, since they take a second."""
-    cloud: Cloud = importlib.import_module(f"tests.sandbox.{name}.app").create_app(runtime, switch)
+    cloud: Cloud = importlib.import_module(f"tests.sandbox.{name}.cloud").create_app(runtime, switch)
     return cloud
 
 
@@ -162,8 +155,15 @@ def _aws_exports(url: str) -> dict[str, str]:
     }
 
 
-def _azure_exports(url: str) -> dict[str, str]:
-    return {"AZURE_RESOURCE_MANAGER_ENDPOINT": url, **AZURE_IDENTITY, "AZURE_DISABLE_INSTANCE_DISCOVERY": "true"}
+def _azure_exports(url: str, seeds: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "AZURE_RESOURCE_MANAGER_ENDPOINT": url,
+        "AZURE_SUBSCRIPTION_ID": seeds["subscription_id"],
+        "AZURE_TENANT": seeds["tenant_id"],
+        "AZURE_CLIENT_ID": seeds["client_id"],
+        "AZURE_SECRET": "sandbox-only",
+        "AZURE_DISABLE_INSTANCE_DISCOVERY": "true",
+    }
 
 
 def _without_proxy(environment: Mapping[str, str]) -> dict[str, str]:

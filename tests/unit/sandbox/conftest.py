@@ -44,11 +44,10 @@ class EchoCloud:
         return 418, [("Content-Type", "text/plain")], f"{self.name} {kind}".encode()
 
     def seed(self) -> dict[str, Any]:
-        if self.runtime is None:
-            return {}
+        assert self.runtime is not None, "only a launched cloud is seeded"
         address = self.runtime.allocate_address("ecs")
         self.runtime.start(WorkloadSpec("ollama:1", {}, address, name="seeded"))
-        return {"address": address}
+        return {"address": address, "subscription_id": "subscription", "tenant_id": "tenant", "client_id": "client"}
 
     def reset(self) -> None:
         self.carried_out = 0
