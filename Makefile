@@ -189,5 +189,5 @@ lock: ## Resolve requirements/*.in anew (needs uv)
 	@tests/tools/lock.sh $(ARGS)
 
 .PHONY: changelog
-changelog: environment ## Write CHANGELOG.rst from the fragments at a release
-	@$(BIN)/antsibull-changelog release
+changelog: environment ## Write CHANGELOG.rst from the fragments and plugins, for the version in galaxy.yml
+	@$(BIN)/antsibull-changelog release --update-existing --reload-plugins

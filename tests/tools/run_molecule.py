@@ -4,8 +4,8 @@
 
 """Runs the molecule scenarios one after the other, and believes a green one only when its verify step left a proof.
 
-molecule reports success for an inventory without hosts, where nothing ran. So each scenario's verify writes the names of
-the hosts that it looked at into `MOLECULE_PROOF`, and an empty or missing proof is a failure.
+molecule reports success for an inventory without hosts, where nothing ran. So each scenario's verify writes the names
+of the hosts that it looked at into `MOLECULE_PROOF`, and an empty or missing proof is a failure.
 """
 
 from __future__ import annotations

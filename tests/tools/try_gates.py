@@ -95,7 +95,8 @@ def main() -> int:
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         for case, seconds, problem in pool.map(timed, found):
             wrong += bool(problem)
-            print(f"{case.relative_to(BAD)!s:<40} {seconds:6.1f} s  {'NOT REFUSED' if problem else 'refused'}", flush=True)
+            verdict = "NOT REFUSED" if problem else "refused"
+            print(f"{case.relative_to(BAD)!s:<40} {seconds:6.1f} s  {verdict}", flush=True)
             print("".join(f"    | {line}\n" for line in problem.splitlines()), end="", flush=True)
     print(f"{len(found) - wrong} of {len(found)} bad fixtures were refused")
     return int(wrong > 0 or not found)
