@@ -1,0 +1,11 @@
+# Copyright (c) 2026 polycloud.ollama contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A contract that is broken."""
+
+from __future__ import annotations
+
+
+def test_that_a_contract_is_broken() -> None:
+    raise AssertionError("broken")

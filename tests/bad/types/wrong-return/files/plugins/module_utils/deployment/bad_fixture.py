@@ -1,0 +1,12 @@
+# Copyright (c) 2026 polycloud.ollama contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Promises a number and returns text."""
+
+from __future__ import annotations
+
+
+def number() -> int:
+    """Return a number."""
+    return "forty-two"

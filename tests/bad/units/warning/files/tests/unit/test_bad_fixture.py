@@ -1,0 +1,13 @@
+# Copyright (c) 2026 polycloud.ollama contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A test that leaves a warning."""
+
+from __future__ import annotations
+
+import warnings
+
+
+def test_that_warns() -> None:
+    warnings.warn("something is about to break", stacklevel=1)
