@@ -45,19 +45,32 @@ def up(state_dir: Path, clouds: list[str]) -> int:
 
 def run(command: list[str], clouds: list[str]) -> int:
     """Run one command against a sandbox of its own and return the command's exit code."""
-    with (
-        tempfile.TemporaryDirectory(prefix="polycloud-sandbox-") as directory,
-        Sandbox(Path(directory), clouds) as sandbox,
-    ):
-        try:
-            process = subprocess.Popen(command, env=sandbox.environment())
-        except OSError as error:
-            print(f"cannot run {command[0]}: {error.strerror}", file=sys.stderr)
-            return 127
-        # Ctrl-C reaches the command by itself, SIGTERM does not; either way it decides how to end.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda number, frame: process.terminate())
-        code = process.wait()
+    scratch = tempfile.TemporaryDirectory(prefix="polycloud-sandbox-")
+    with scratch as directory, Sandbox(Path(directory), clouds) as sandbox:
+        return run_command(command, sandbox.environment())
+
+
+def run_command(command: list[str], environment: dict[str, str]) -> int:
+    """Run a command that decides itself how to end on SIGINT and SIGTERM; return its exit code as a shell does."""
+    process: subprocess.Popen[bytes] | None = None
+    terminated = threading.Event()
+
+    def pass_on(number: int, frame: object) -> None:
+        terminated.set()
+        if process is not None:
+            process.terminate()
+
+    # Ctrl-C reaches the command by itself, SIGTERM does not. Ignoring SIGINT would be inherited by the command.
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+    signal.signal(signal.SIGTERM, pass_on)
+    try:
+        process = subprocess.Popen(command, env=environment)
+    except OSError as error:
+        print(f"cannot run {command[0]}: {error.strerror}", file=sys.stderr)
+        return 127
+    if terminated.is_set():
+        process.terminate()
+    code = process.wait()
     return code if code >= 0 else 128 - code
 
 

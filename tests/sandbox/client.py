@@ -94,4 +94,13 @@ class SandboxClient:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
             with error:
-                raise ControlError(f"{method} {path}: {json.load(error)['error']}") from error
+                raise ControlError(f"{method} {path}: {_reason(error)}") from error
+
+
+def _reason(error: urllib.error.HTTPError) -> str:
+    """Return the text of a refusal; a sandbox that is broken may answer something else than JSON."""
+    body = error.read()
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {error.code}: {body[:500].decode('utf-8', 'replace')}"

@@ -26,12 +26,16 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def clouds(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
-    """The sandbox as it is after its start, with our environment pointing at it."""
+def clouds(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """The sandbox as after its start, with our environment pointing at it; an error inside of it fails the test."""
     sandbox.reset()
     wanted = sandbox.environment()
     for key in set(os.environ) - set(wanted):
         monkeypatch.delenv(key)
     for key, value in wanted.items():
         monkeypatch.setenv(key, value)
-    return sandbox
+    yield sandbox
+    broken = sandbox.log.emulator_errors()
+    assert not broken, (
+        f"the emulator itself failed: {broken[0].service} {broken[0].operation}: {broken[0].response_body}"
+    )

@@ -14,8 +14,10 @@ import ipaddress
 import os
 import socket
 import struct
+import sys
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -96,6 +98,10 @@ class RequestLog:
         """Return the calls as JSON types."""
         return [dict(vars(record)) for record in self.records(cloud)]
 
+    def emulator_errors(self) -> list[RequestRecord]:
+        """Return the calls that failed in the emulator itself: a 500 or 501 that no fault asked for."""
+        return [record for record in self.records() if record.status in (500, 501) and record.fault is None]
+
     def clear(self) -> None:
         """Forget all calls."""
         with self._lock:
@@ -121,21 +127,20 @@ class Gate:
             self._switch.closing.wait(self._switch.latency_ms / 1000)
         fault, answer = self._answer(environ, service, operation, region)
         status, headers, body = answer if answer is not None else (0, [], b"")
-        self._log.add(
-            RequestRecord(
-                cloud=self._cloud.name,
-                service=service,
-                operation=operation,
-                region=region,
-                method=environ["REQUEST_METHOD"],
-                path=request_target(environ),
-                status=status,
-                ms=round((time.monotonic() - started) * 1000, 3),
-                fault=fault,
-                request_body=_logged(request_body),
-                response_body=_logged(body),
-            )
+        record = RequestRecord(
+            cloud=self._cloud.name,
+            service=service,
+            operation=operation,
+            region=region,
+            method=environ["REQUEST_METHOD"],
+            path=request_target(environ),
+            status=status,
+            ms=round((time.monotonic() - started) * 1000, 3),
+            fault=fault,
+            request_body=_logged(request_body),
+            response_body=_logged(body),
         )
+        self._log.add(record)
         if answer is None:
             cut_connection(environ)
         headers = with_length(headers, status, body, environ["REQUEST_METHOD"])
@@ -156,14 +161,23 @@ class Gate:
             return "expired_credentials", self._cloud.error_response("expired_credentials", environ)
         rule = self._switch.decide(name, service, operation, region)
         if rule is None:
-            return None, call_application(self._app, environ)
+            return None, self._carry_out(environ)
         return rule.kind, self._faulty_answer(rule, environ)
+
+    def _carry_out(self, environ: WSGIEnvironment) -> Answer:
+        """Call the cloud. An error of the emulator itself is a 500 that the log keeps and standard error shows."""
+        try:
+            return call_application(self._app, environ)
+        except Exception:  # noqa: BLE001 - whatever it is, a client would only retry it in silence
+            text = traceback.format_exc()
+            print(f"sandbox: the emulated {self._cloud.name} failed\n{text}", file=sys.stderr)
+            return 500, [("Content-Type", "text/plain")], text.encode()
 
     def _faulty_answer(self, rule: FaultRule, environ: WSGIEnvironment) -> Answer | None:
         if rule.kind in ("throttle", "error500"):
             return self._cloud.error_response(rule.kind, environ)
         if rule.kind == "reset_after":
-            call_application(self._app, environ)
+            self._carry_out(environ)
         if rule.kind == "hang":
             self._switch.closing.wait(rule.hang_seconds)
         return None
@@ -272,7 +286,7 @@ class Server:
     def start(self) -> Server:
         """Serve in a thread of its own."""
         self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, name=f"serve {self.port}", daemon=True
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name=f"serve {self.port}", daemon=True
         )
         self._thread.start()
         return self

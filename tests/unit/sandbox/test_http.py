@@ -120,6 +120,19 @@ def test_the_log_can_be_read_by_cloud_and_cleared(served: Served) -> None:
     assert served.log.as_json() == []
 
 
+def test_an_error_inside_of_the_emulator_is_a_500_that_the_log_tells_from_a_fault(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served.switch.arm(FaultRule("Describe", "error500"))
+    served.call()
+    assert served.log.emulator_errors() == []
+    monkeypatch.delattr(served.cloud, "carried_out")
+    assert served.call()[0] == 500
+    [record] = served.log.emulator_errors()
+    assert "AttributeError" in record.response_body
+    assert "the emulated aws failed" in capsys.readouterr().err
+
+
 def test_only_loopback_addresses_are_listened_on(echo_cloud: Any) -> None:
     with pytest.raises(ValueError, match=r"loopback addresses only, not on 0\.0\.0\.0"):
         Server(echo_cloud().wsgi(), "0.0.0.0")
