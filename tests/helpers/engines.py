@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,7 +81,11 @@ def scripted() -> Iterator[Callable[..., Scripted]]:
     """Start servers with `scripted({"/api/version": (200, b"...")})`; other paths get a gateway's 404."""
     servers: list[ThreadingHTTPServer] = []
 
-    def start(replies: Mapping[str, Reply | Callable[[], Reply]], headers: Mapping[str, str] | None = None) -> Scripted:
+    def start(
+        replies: Mapping[str, Reply | Callable[[], Reply]],
+        headers: Mapping[str, str] | None = None,
+        certificate: Path | None = None,
+    ) -> Scripted:
         script = Scripted("", dict(replies), dict(headers or {}))
 
         class Handler(BaseHTTPRequestHandler):
@@ -101,9 +107,13 @@ def scripted() -> Iterator[Callable[..., Scripted]]:
                 """Write no access log."""
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         servers.append(server)
-        script.url = f"http://127.0.0.1:{server.server_port}"
+        script.url = f"{'https' if certificate else 'http'}://127.0.0.1:{server.server_port}"
         return script
 
     yield start

@@ -1,8 +1,10 @@
 # Copyright (c) 2026 polycloud.ollama contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The HTTP client of a running Ollama, on the URL library that every Ansible has.
+"""The HTTP client of a running Ollama, on the standard library and Ansible's way of finding CA certificates.
 
+It may be used from several threads at once, so it has an opener of its own: Ansible's Request installs a global one for
+each call, and reads all CA certificates each time, which takes longer than the call.
 No call is repeated here: whoever waits (probe.py, the reconciler) knows for how long it may.
 """
 
@@ -11,11 +13,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from http.client import HTTPException
+from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
 
-from ansible.module_utils.urls import Request
+from ansible.module_utils.urls import make_context
 
 from ..text import one_line
 from .errors import ModelMissing, OllamaError, PullFailed, ServerError, ServerUnreachable
@@ -51,18 +55,13 @@ class OllamaClient:
     ) -> None:
         self.base_url = checked_url(base_url)
         self.timeout = timeout
-        sent = {"Accept": "application/json", **(headers or {})}
+        self._headers = {"Accept": "application/json", "User-Agent": "polycloud.ollama", **(headers or {})}
         if token:
-            sent["Authorization"] = f"Bearer {token}"
-        self._request = Request(
-            headers=sent,
-            use_proxy=use_proxy,
-            validate_certs=validate_certs,
-            ca_path=ca_path,
-            http_agent="polycloud.ollama",
-            follow_redirects="none",  # a redirect could carry the token to another host
-            use_netrc=False,
-        )
+            if not token.isascii() or not token.isprintable() or " " in token:
+                # Refused here, because the library would show the value in its own error.
+                raise OllamaError("api_key holds a character that cannot be sent.", hint="Look for a stray newline.")
+            self._headers["Authorization"] = f"Bearer {token}"
+        self._opener = self._make_opener(validate_certs, ca_path, use_proxy)
 
     def version(self, timeout: float | None = None) -> str:
         return str(self._call("GET", "/api/version", timeout=timeout).get("version", ""))
@@ -152,6 +151,17 @@ class OllamaClient:
     def delete(self, name: str) -> None:
         self._call("DELETE", "/api/delete", {"model": name}, model=name)
 
+    def _make_opener(self, validate_certs: bool, ca_path: str | None, use_proxy: bool) -> OpenerDirector:
+        if self.base_url.startswith("https:"):
+            try:
+                context = make_context(cafile=ca_path, validate_certs=validate_certs)
+            except (OSError, ValueError) as error:
+                raise OllamaError(f"ca_path cannot be used: {one_line(str(error), 120)}.") from None
+        else:
+            context = SSLContext(PROTOCOL_TLS_CLIENT)  # trusts nobody; never used for http
+        proxies = ProxyHandler() if use_proxy else ProxyHandler({})
+        return build_opener(proxies, HTTPSHandler(context=context), _NoRedirect())
+
     def _keep(self, name: str, keep_alive: int | str, timeout: float | None) -> None:
         body = {"model": name, "keep_alive": keep_alive, "stream": False}
         try:
@@ -195,11 +205,10 @@ class OllamaClient:
 
     def _open(self, method: str, path: str, body: Mapping[str, Any] | None, model: str, timeout: float | None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"} if data else None
+        headers = {**self._headers, "Content-Type": "application/json"} if data else self._headers
         try:
-            return self._request.open(
-                method, self.base_url + path, data=data, headers=headers, timeout=timeout or self.timeout
-            )
+            request = Request(self.base_url + path, data, headers, method=method)  # noqa: S310 - see checked_url
+            return self._opener.open(request, timeout=timeout or self.timeout)
         except HTTPError as error:
             raise self._refused(path, error, model) from error
         except (OSError, HTTPException, ValueError) as error:
@@ -225,6 +234,13 @@ class OllamaClient:
             f"{self.base_url}{path} gave no answer: {one_line(str(reason), 160) or type(error).__name__}.",
             hint="Check that the server runs, that this machine may reach the port, and url.",
         )
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """Makes a redirect an error: it could carry the token to another host."""
+
+    def redirect_request(self, *args: Any) -> None:
+        return None
 
 
 def checked_url(url: str) -> str:

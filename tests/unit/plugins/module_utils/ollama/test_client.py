@@ -8,8 +8,16 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.errors import ApiError, NotFound, Unreachable
 from ansible_collections.polycloud.ollama.plugins.module_utils.ollama import client as client_file
@@ -25,6 +33,25 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.ollama.records im
 from tests.helpers.engines import MODEL, Engines, Scripted
 
 Script = Callable[..., Scripted]
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 with its key, in one PEM file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = folder / "server.pem"
+    path.write_bytes(plain + certificate.public_bytes(Encoding.PEM))
+    return path
 
 
 def test_the_models_on_disk_are_read_with_their_digests(engines: Engines) -> None:
@@ -165,6 +192,27 @@ def test_the_token_is_a_bearer_token_and_follows_no_redirect(scripted: Script) -
     assert server.requests[0][2]["Authorization"] == "Bearer canary-7f3a"
     assert elsewhere.requests == []
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["canary\n", "canary 1", "canary\u00e9"])
+def test_a_token_that_cannot_be_sent_is_refused_without_being_shown(token: str) -> None:
+    with pytest.raises(OllamaError, match="api_key holds a character") as caught:
+        OllamaClient("http://127.0.0.1:1", token=token)
+    assert "canary" not in repr(caught.value)
+
+
+def test_a_certificate_must_be_valid_unless_told_otherwise(scripted: Script, tmp_path: Path) -> None:
+    certificate = self_signed(tmp_path)
+    server = scripted({"/api/version": (200, b'{"version": "1"}')}, certificate=certificate)
+    with pytest.raises(ServerUnreachable, match=r"(?i)certificate verify failed"):
+        OllamaClient(server.url).version()
+    assert OllamaClient(server.url, ca_path=str(certificate)).version() == "1"
+    assert OllamaClient(server.url, validate_certs=False).version() == "1"
+
+
+def test_a_ca_file_that_is_not_there_is_named_by_its_option() -> None:
+    with pytest.raises(OllamaError, match="ca_path cannot be used"):
+        OllamaClient("https://127.0.0.1:1", ca_path="/nonexistent.pem")
 
 
 def test_a_refused_key_says_which_option_to_set(scripted: Script) -> None:
