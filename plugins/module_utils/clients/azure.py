@@ -50,6 +50,21 @@ def _silent(source: str, text: str) -> None:
     """The emit of who does not listen."""
 
 
+class Operation:
+    """A write that ARM has accepted. body: its first answer (the resource as it was taken)."""
+
+    def __init__(self, client: AzureClient, call: str, first: Any, deadline: float) -> None:
+        self.body: dict[str, Any] = _json(first.http_response)
+        self._client = client
+        self._call = call
+        self._first = first
+        self._deadline = deadline
+
+    def wait(self) -> dict[str, Any]:
+        """Follow the operation to its end and return ARM's last answer. Raises what made it fail, or WaitTimeout."""
+        return self._client.follow(self._call, self._first, self._deadline)
+
+
 class AzureClient:
     """Calls on resources by their id. Safe for several threads at once.
 
@@ -100,25 +115,22 @@ class AzureClient:
             return None
 
     def put(
-        self,
-        resource_id: str,
-        api_version: str,
-        body: Mapping[str, Any],
-        *,
-        timeout: float | None = None,
-        wait: bool = True,
+        self, resource_id: str, api_version: str, body: Mapping[str, Any], *, timeout: float | None = None
     ) -> dict[str, Any]:
-        """Create or replace a resource and wait until ARM says that it is done. Returns the resource.
+        """Create or replace a resource and wait until ARM says that it is done. Returns the resource."""
+        return self._begin("PUT", resource_id, api_version, body, timeout).wait()
 
-        wait: false returns ARM's first answer, for a resource whose progress the caller watches by itself.
-        """
-        return self._operate("PUT", resource_id, api_version, body, timeout, wait=wait)
+    def begin_put(
+        self, resource_id: str, api_version: str, body: Mapping[str, Any], *, timeout: float | None = None
+    ) -> Operation:
+        """Create or replace a resource without waiting: the caller waits for the operation when it is time."""
+        return self._begin("PUT", resource_id, api_version, body, timeout)
 
     def patch(
         self, resource_id: str, api_version: str, body: Mapping[str, Any], *, timeout: float | None = None
     ) -> dict[str, Any]:
         """Merge into a resource and wait. Returns the resource."""
-        return self._operate("PATCH", resource_id, api_version, body, timeout)
+        return self._begin("PATCH", resource_id, api_version, body, timeout).wait()
 
     def post(
         self,
@@ -130,12 +142,12 @@ class AzureClient:
         timeout: float | None = None,
     ) -> dict[str, Any]:
         """Call an action (C(start), C(listKeys)) and wait. Returns its answer, empty where it has none."""
-        return self._operate("POST", f"{resource_id}/{action}", api_version, body, timeout)
+        return self._begin("POST", f"{resource_id}/{action}", api_version, body, timeout).wait()
 
     def delete(self, resource_id: str, api_version: str, *, timeout: float | None = None) -> None:
         """Delete a resource and wait until it is gone. What is gone already is no error."""
         try:
-            self._operate("DELETE", resource_id, api_version, None, timeout)
+            self._begin("DELETE", resource_id, api_version, None, timeout).wait()
         except NotFound:
             return
 
@@ -182,22 +194,16 @@ class AzureClient:
 
     # ---- one call
 
-    def _operate(
-        self,
-        method: str,
-        resource_id: str,
-        api_version: str,
-        body: Mapping[str, Any] | None,
-        timeout: float | None,
-        *,
-        wait: bool = True,
-    ) -> dict[str, Any]:
-        """Send a write, wait out a busy resource, and follow the operation to its end."""
-        call = _call(method, resource_id)
+    def _begin(
+        self, method: str, resource_id: str, api_version: str, body: Mapping[str, Any] | None, timeout: float | None
+    ) -> Operation:
+        """Send a write, waiting out a busy resource; the operation that it began is followed by Operation.wait."""
         deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
         first = self._send_patiently(method, resource_id, api_version, body, deadline)
-        if not wait:
-            return _json(first.http_response)
+        return Operation(self, _call(method, resource_id), first, deadline)
+
+    def follow(self, call: str, first: Any, deadline: float) -> dict[str, Any]:
+        """Follow the operation that an answer began to its end. Used by Operation."""
         polling = BoundedPolling(call, deadline, lambda text: self._emit("Azure", text))
         try:
             result: dict[str, Any] = finish_operation(
