@@ -1,0 +1,102 @@
+# Copyright (c) 2026 polycloud.ollama contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The emulated AWS: ECS of our own, every other service from moto, one lock around both."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from tests.sandbox.aws import autoscaling, efs, moto_app, protocol, seed
+from tests.sandbox.aws.ecs import api
+from tests.sandbox.aws.ecs.errors import EcsError
+from tests.sandbox.aws.ecs.scheduler import Scheduler
+from tests.sandbox.aws.ecs.timing import Timing
+from tests.sandbox.aws.ecs.world import World
+from tests.sandbox.faults import FaultSwitch
+from tests.sandbox.runtime import ProcessRuntime
+
+# What the gate asks for: status, error code and text.
+FAULTS = {
+    "throttle": (400, "ThrottlingException", "Rate exceeded"),
+    "error500": (500, "InternalFailure", "The request processing has failed because of an unknown error."),
+    "unavailable": (503, "ServiceUnavailable", "The service is temporarily unavailable."),
+    "expired_credentials": (403, "ExpiredTokenException", "The security token included in the request is expired"),
+}
+
+
+class AwsCloud:
+    """The Cloud of the sandbox's contract; see ``tests/sandbox/http.py``."""
+
+    name = "aws"
+
+    def __init__(self, runtime: ProcessRuntime, switch: FaultSwitch, timing: Timing | None = None) -> None:
+        self._world = World(runtime, switch, timing or Timing())
+        self._moto = moto_app.MotoApp(self._world)
+        efs.install()
+        autoscaling.install(self._world)
+        self._scheduler = Scheduler(self._world)
+        self._scheduler.start()
+        self._closed = threading.Event()
+
+    def wsgi(self) -> WSGIApplication:
+        """Return the application."""
+        return self._answer
+
+    def classify(self, environ: WSGIEnvironment) -> tuple[str, str, str]:
+        """Return (service, operation, region), as ``("ecs", "UpdateService", "us-east-1")``."""
+        call = protocol.classify(environ)
+        return call.service, call.operation, call.region
+
+    def error_response(self, kind: str, environ: WSGIEnvironment) -> protocol.Answer:
+        """Return a fault in the form of the service that was called."""
+        status, code, message = FAULTS[kind]
+        call = protocol.classify(environ)
+        if kind == "throttle" and call.service == "ec2":
+            code = "RequestLimitExceeded"
+        return protocol.error(call, environ, status, code, message)
+
+    def seed(self) -> dict[str, Any]:
+        """Create what a user would be given, and return the ids by region."""
+        with self._world.lock:
+            return seed.create(self._world)
+
+    def reset(self) -> None:
+        """Stop every task and forget everything."""
+        with self._world.lock:
+            tasks = [task for region in self._world.regions.values() for task in region.tasks.values()]
+            self._world.clear()
+            moto_app.forget()
+        for task in tasks:
+            if task.workload is not None and task.workload.alive():
+                task.workload.stop(0)
+            if task.address is not None:
+                self._world.runtime.release_address(task.address)
+
+    def close(self) -> None:
+        """Stop for good."""
+        if not self._closed.is_set():
+            self._closed.set()
+            self._scheduler.close()
+            self.reset()
+
+    def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        call = protocol.classify(environ)
+        if call.service != "ecs":
+            return self._moto(environ, start_response)
+        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        try:
+            answer = api.call(self._world, call.region, call.operation, body)
+            start_response("200 OK", api.headers())
+            return [answer]
+        except EcsError as error:
+            start_response(f"{error.status} Bad Request", api.headers())
+            return [api.error_body(error.code, error.message)]
+
+
+def create_app(runtime: ProcessRuntime, switch: FaultSwitch, timing: Timing | None = None) -> AwsCloud:
+    """Return a running cloud, empty until it is seeded."""
+    return AwsCloud(runtime, switch, timing)
