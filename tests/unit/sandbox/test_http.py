@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -70,14 +71,19 @@ def test_an_answered_fault_takes_the_clouds_own_form_and_carries_nothing_out(ser
 
 @pytest.mark.parametrize(("kind", "carried_out"), [("reset_before", 0), ("reset_after", 1)])
 def test_a_reset_cuts_the_connection_before_or_after_the_call_is_carried_out(
-    served: Served, kind: str, carried_out: int
+    served: Served, kind: str, carried_out: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     served.switch.arm(FaultRule("Describe", kind))
-    with pytest.raises(ConnectionError):
-        served.call()
+    with socket.create_connection((served.server.host, served.server.port), timeout=5) as client:
+        client.sendall(b"GET /Describe HTTP/1.1\r\nHost: sandbox\r\n\r\n")
+        # Not an empty read: that would be an orderly end.
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
     assert served.cloud.carried_out == carried_out
     [record] = served.log.records()
     assert (record.status, record.fault, record.response_body) == (0, kind, "")
+    served.call()
+    assert capsys.readouterr().err == "", "the server has nothing to say about a connection that was cut"
 
 
 def test_a_hanging_call_is_held_and_then_cut(served: Served) -> None:

@@ -176,20 +176,27 @@ def test_a_workload_outlives_the_thread_that_started_it(runtime: ProcessRuntime,
     wait(started[0].healthy)
 
 
-def test_no_workload_outlives_a_sandbox_that_is_killed(tmp_path: Path, wait: Wait) -> None:
+def start_and_be_killed(state_dir: Path) -> list[int]:
+    """Let another process start two workloads and die of SIGKILL; return their pids."""
     program = (
-        "import os, signal, sys; from pathlib import Path; from tests.sandbox.runtime import *\n"
+        "import os, signal, sys, time; from pathlib import Path; from tests.sandbox.runtime import *\n"
         "runtime = ProcessRuntime(Path(sys.argv[1]))\n"
         "for tag in ('1', '1-never-ready'):\n"
-        "    spec = WorkloadSpec(f'ollama:{tag}', {}, runtime.allocate_address('ecs'))\n"
-        "    print(runtime.start(spec).pid, flush=True)\n"
+        "    workload = runtime.start(WorkloadSpec(f'ollama:{tag}', {}, runtime.allocate_address('ecs')))\n"
+        "    print(workload.pid, flush=True)\n"
+        "while uses_real_engine() and not runtime.workloads()[0].log():\n"
+        "    time.sleep(0.01)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", program, str(state_dir)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=30)
     pids = [int(line) for line in ended.stdout.split()]
     assert (ended.returncode, len(pids)) == (-signal.SIGKILL, 2), ended.stderr
+    return pids
+
+
+def test_no_workload_outlives_a_sandbox_that_is_killed(tmp_path: Path, wait: Wait) -> None:
+    pids = start_and_be_killed(tmp_path)
     wait(lambda: not any(map(running, pids)))
 
 
@@ -256,3 +263,11 @@ def test_an_image_with_a_fault_runs_the_test_engine_even_where_ollama_is_install
     workload = start(runtime, "1-crash")
     wait(lambda: not workload.alive())
     assert workload.exit_code() == 1
+
+
+@pytest.mark.usefixtures("installed_ollama")
+def test_the_real_engine_and_its_children_do_not_outlive_a_sandbox_that_is_killed(tmp_path: Path, wait: Wait) -> None:
+    pids = start_and_be_killed(tmp_path)
+    [said] = [text for log in tmp_path.glob("workloads/*/log") if "child" in (text := log.read_text())]
+    pids.append(int(said.rpartition(" child ")[2]))
+    wait(lambda: not any(map(running, pids)))
