@@ -64,6 +64,8 @@ def spec_from(params: dict[str, Any]) -> ModelSpec:
     state, digest = params["state"], wanted_digest(params["digest"])
     if digest and state in ("absent", "unloaded"):
         raise OllamaError(f"digest has no meaning with state={state}.", hint="Leave it out.")
+    if params["timeout"] <= 0:
+        raise OllamaError(f"timeout must be greater than 0, not {params['timeout']}.")
     keep_alive = keep_alive_value(params["keep_alive"])
     if state == "loaded" and keep_alive == 0:
         raise OllamaError("keep_alive=0 unloads the model at once.", hint="Use state=unloaded, or another keep_alive.")
