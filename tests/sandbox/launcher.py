@@ -33,6 +33,8 @@ UNSET = (
     "AZURE_CLIENT_CERTIFICATE_PATH",
     "AZURE_AUTHORITY_HOST",
 )
+# Where each cloud has its create_app.
+FACTORIES = {"aws": "tests.sandbox.aws.app", "azure": "tests.sandbox.azure.cloud"}
 LOOPBACK = "127.0.0.1,localhost,127.0.0.0/8"
 
 
@@ -138,7 +140,7 @@ class Sandbox:
 
 def create_cloud(name: str, runtime: ProcessRuntime, switch: FaultSwitch) -> Cloud:
     """Create one emulated cloud; its packages are imported only here, since they take a second."""
-    cloud: Cloud = importlib.import_module(f"tests.sandbox.{name}.cloud").create_app(runtime, switch)
+    cloud: Cloud = importlib.import_module(FACTORIES[name]).create_app(runtime, switch)
     return cloud
 
 
