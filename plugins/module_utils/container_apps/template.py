@@ -1,0 +1,153 @@
+# Copyright (c) 2026 polycloud.ollama contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The template of a revision: containers, probes, scale, volumes. Pure.
+
+A template is what a revision is: any change of it makes a new one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from ..deployment.environment import ollama_environment
+from ..deployment.model import Secret
+from .capabilities import LONGEST_PERIOD, MOST_FAILURES
+from .naming import CONTAINER, MODELS_VOLUME, Described, secret_name, storage_name
+from .options import InitContainer
+from .schedule import cron_window
+
+HEALTH_PATH = "/api/version"
+HTTP_RULE = "http"
+HOURS_RULE = "working-hours"
+
+
+def template(deployment: Described) -> dict[str, Any]:
+    """The template without its revision suffix."""
+    platform = deployment.platform
+    body: dict[str, Any] = {
+        "terminationGracePeriodSeconds": platform.termination_grace_period,
+        "containers": [_server(deployment)],
+        "scale": _scale(deployment),
+    }
+    if platform.init_containers:
+        body["initContainers"] = [_init_container(deployment, item) for item in platform.init_containers]
+    if deployment.storage.mode != "baked":
+        body["volumes"] = [_volume(deployment)]
+    return body
+
+
+def uses_volume(deployment: Described) -> bool:
+    """True if the models live on a share."""
+    return deployment.storage.mode != "baked"
+
+
+def wakes_on_request(deployment: Described) -> bool:
+    """True if a request can start the first replica. Not so with fixed replicas in working hours: a calendar decides."""
+    return deployment.schedule is None or deployment.scaling.min != deployment.scaling.max
+
+
+def _server(deployment: Described) -> dict[str, Any]:
+    platform = deployment.platform
+    body: dict[str, Any] = {
+        "name": CONTAINER,
+        "image": deployment.image,
+        "env": _environment(deployment),
+        "resources": {"cpu": deployment.resources.cpu, "memory": f"{deployment.resources.memory_gib:g}Gi"},
+        "probes": _probes(deployment),
+    }
+    if platform.command:
+        body["command"] = list(platform.command)
+    if platform.args:
+        body["args"] = list(platform.args)
+    if uses_volume(deployment):
+        body["volumeMounts"] = [_mount(deployment)]
+    return body
+
+
+def _environment(deployment: Described) -> list[dict[str, str]]:
+    plain = [{"name": name, "value": value} for name, value in ollama_environment(deployment).items()]
+    return plain + [_secret_variable(secret) for secret in deployment.secrets]
+
+
+def _secret_variable(secret: Secret) -> dict[str, str]:
+    return {"name": secret.name, "secretRef": secret_name(secret.name)}
+
+
+def _init_container(deployment: Described, item: InitContainer) -> dict[str, Any]:
+    body: dict[str, Any] = {"name": item.name, "image": item.image}
+    if item.command:
+        body["command"] = list(item.command)
+    if item.args:
+        body["args"] = list(item.args)
+    if item.environment:
+        body["env"] = [{"name": name, "value": value} for name, value in sorted(item.environment.items())]
+    if item.mount_models and uses_volume(deployment):
+        body["volumeMounts"] = [_mount(deployment)]
+    return body
+
+
+def _mount(deployment: Described) -> dict[str, str]:
+    mount = {"volumeName": MODELS_VOLUME, "mountPath": deployment.storage.path}
+    storage = deployment.platform.storage
+    if storage and storage.sub_path:
+        mount["subPath"] = storage.sub_path
+    return mount
+
+
+def _volume(deployment: Described) -> dict[str, str]:
+    """The share as a volume. An SMB share has no owners of its own: the mount says whose the files are."""
+    storage = deployment.platform.storage
+    kind = "NfsAzureFile" if storage and storage.type == "nfs" else "AzureFile"
+    volume = {"name": MODELS_VOLUME, "storageType": kind, "storageName": storage_name(deployment)}
+    owner = f"uid={deployment.storage.uid},gid={deployment.storage.gid},dir_mode=0750,file_mode=0640"
+    options = (storage.mount_options if storage else None) or (owner if kind == "AzureFile" else "")
+    if options:
+        volume["mountOptions"] = options
+    return volume
+
+
+def _probes(deployment: Described) -> list[dict[str, Any]]:
+    """Startup covers the start of the server, not the load of a model: that is what the verification waits for."""
+    timeout = deployment.health.startup_timeout
+    period = min(LONGEST_PERIOD, math.ceil(timeout / MOST_FAILURES))
+    check = {"httpGet": {"path": HEALTH_PATH, "port": deployment.network.port, "scheme": "HTTP"}}
+    return [
+        {
+            "type": "Startup",
+            **check,
+            # The image is pulled before; a server is up in seconds, so the first try need not cost a whole period.
+            "initialDelaySeconds": 3,
+            "periodSeconds": period,
+            "timeoutSeconds": min(5, period),
+            "failureThreshold": MOST_FAILURES,
+        },
+        {"type": "Liveness", **check, "periodSeconds": 30, "timeoutSeconds": 10, "failureThreshold": 5},
+        {"type": "Readiness", **check, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3},
+    ]
+
+
+def _scale(deployment: Described) -> dict[str, Any]:
+    """Replica bounds and rules. With a schedule the lower bound is 0 and a KEDA cron rule holds the working hours."""
+    scaling, schedule = deployment.scaling, deployment.schedule
+    rules: list[dict[str, Any]] = []
+    if wakes_on_request(deployment):
+        target = scaling.target_concurrency or deployment.runtime.num_parallel
+        rules.append({"name": HTTP_RULE, "http": {"metadata": {"concurrentRequests": str(target)}}})
+    if schedule is not None:
+        start, end = cron_window(schedule)
+        metadata = {
+            "timezone": schedule.timezone,
+            "start": start,
+            "end": end,
+            "desiredReplicas": str(max(scaling.min, 1)),
+        }
+        rules.append({"name": HOURS_RULE, "custom": {"type": "cron", "metadata": metadata}})
+    return {
+        "minReplicas": 0 if schedule is not None else scaling.min,
+        "maxReplicas": scaling.max,
+        "cooldownPeriod": scaling.cooldown,
+        "pollingInterval": deployment.platform.polling_interval,
+        "rules": rules,
+    }
