@@ -94,10 +94,7 @@ class _Steps:
         self._refuse_owned(bundle, found)
         changes = self._deletions(bundle, found) if state == "absent" else self._changes(bundle, found)
         self.plan = Plan(", ".join(resource.name for resource in bundle.wanted), tuple(changes))
-        if self._check:
-            after = _foresee(bundle, found, changes, state)
-        else:
-            after = self._apply(bundle, found, changes)
+        after = _foresee(bundle, found, changes, state) if self._check else self._apply(bundle, found, changes)
         return {
             "changed": self.plan.changed,
             "plan": self.plan.to_dict(),
