@@ -15,7 +15,7 @@ from ..deployment.model import Deployment
 from ..release import DEPLOYMENT, SHARED
 from ..resource import Wanted
 from ..unknown import Ref
-from .options import Efs, EcsPlatform, LoadBalancer
+from .options import EcsPlatform, Efs, LoadBalancer
 from .strategy import HOOK_STAGE, hook_minutes, is_blue_green, update_strategy
 
 Ecs = Deployment[EcsPlatform]
