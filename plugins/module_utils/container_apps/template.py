@@ -44,7 +44,7 @@ def uses_volume(deployment: Described) -> bool:
 
 
 def wakes_on_request(deployment: Described) -> bool:
-    """True if a request can start the first replica. Not so with fixed replicas in working hours: a calendar decides."""
+    """True if a request can start the first replica. With fixed replicas in working hours only the calendar can."""
     return deployment.schedule is None or deployment.scaling.min != deployment.scaling.max
 
 

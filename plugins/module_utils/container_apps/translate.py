@@ -191,10 +191,8 @@ def _registries(deployment: Described) -> list[dict[str, str]]:
 def _secrets(deployment: Described) -> list[dict[str, str]]:
     """The app's secrets by name; their values are HIDDEN."""
     body = [_secret(deployment, secret) for secret in deployment.secrets]
-    for registry in deployment.platform.registries:
-        if registry.password is not None:
-            body.append({"name": registry_secret(registry.server), "value": HIDDEN})
-    return body
+    passwords = [registry for registry in deployment.platform.registries if registry.password is not None]
+    return body + [{"name": registry_secret(registry.server), "value": HIDDEN} for registry in passwords]
 
 
 def _secret(deployment: Described, secret: Secret) -> dict[str, str]:

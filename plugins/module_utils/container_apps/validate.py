@@ -28,13 +28,9 @@ _ENVIRONMENT = re.compile(r"[A-Za-z](?:[A-Za-z0-9-]{0,58}[A-Za-z0-9])?", re.ASCI
 _GROUP = re.compile(r"[\w().-]{0,89}[\w()-]")
 _SECRET = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?", re.ASCII)
 _PROFILE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,13}[A-Za-z0-9])?", re.ASCII)
-_SUBNET = re.compile(
-    r"/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.Network/.+/subnets/[^/\s]+", re.I
-)
-_IDENTITY = re.compile(
-    r"/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers/Microsoft\.ManagedIdentity/userAssignedIdentities/[^/\s]+",
-    re.I,
-)
+_SCOPE = r"/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers"
+_SUBNET = re.compile(rf"{_SCOPE}/Microsoft\.Network/[^\s]+/subnets/[^/\s]+", re.IGNORECASE)
+_IDENTITY = re.compile(rf"{_SCOPE}/Microsoft\.ManagedIdentity/userAssignedIdentities/[^/\s]+", re.IGNORECASE)
 BUNDLE_KEYS = ("environment", "environment_storage", "app")
 
 
@@ -101,13 +97,8 @@ def _gpu(d: Described) -> Iterator[str]:
         return
     known = PROFILES.get(gpu.type)
     # A type that is not in our dated list may be newer than it; one without a GPU is a mistake.
-    if (
-        known is not None
-        and not known.gpus
-        or known is None
-        and "gpu" not in gpu.type.lower()
-        and "nc" not in gpu.type.lower()
-    ):
+    has_gpu = bool(known.gpus) if known else any(word in gpu.type.lower() for word in ("gpu", "nc"))
+    if not has_gpu:
         yield f"resources.gpu.type {show(gpu.type)} is not a GPU workload profile type ({', '.join(kinds)})"
     if gpu.count != 1:
         yield f"resources.gpu.count {gpu.count} must be 1: a replica of Container Apps has one GPU"
@@ -123,7 +114,7 @@ def _fits(d: Described, name: str, profile: Profile) -> Iterator[str]:
 
 
 def _consumption(d: Described) -> Iterator[str]:
-    """The plain Consumption profile knows fixed pairs of vCPU and memory. A profile of another name may be dedicated."""
+    """The plain Consumption profile has fixed pairs of vCPU and memory. A profile of another name may be dedicated."""
     if d.wants_gpu or profile_name(d) != CONSUMPTION:
         return
     cpu, memory, size = d.resources.cpu, d.resources.memory_gib, PROFILES[CONSUMPTION]
@@ -132,8 +123,8 @@ def _consumption(d: Described) -> Iterator[str]:
         yield f"resources.cpu {cpu:g} must be a multiple of {CONSUMPTION_CPU_STEP:g} on the Consumption profile"
     if memory != cpu * CONSUMPTION_GIB_PER_CPU:
         yield (
-            f"resources.memory_gib {memory:g} must be {cpu * CONSUMPTION_GIB_PER_CPU:g} with resources.cpu {cpu:g} on the "
-            "Consumption profile (2 GiB for each vCPU); name a dedicated profile in platform.workload_profile for more"
+            f"resources.memory_gib {memory:g} must be {cpu * CONSUMPTION_GIB_PER_CPU:g} with resources.cpu {cpu:g} on "
+            "the Consumption profile (2 GiB for each vCPU); name a dedicated profile in platform.workload_profile for more"
         )
 
 
@@ -148,7 +139,7 @@ def _storage(d: Described) -> Iterator[str]:
         return
     name = storage.name
     if name is not None and (not _NAME.fullmatch(name) or len(name) > LONGEST_APP):
-        yield f"platform.storage.name {show(name)} must be lower-case letters, digits and hyphens, at most {LONGEST_APP}"
+        yield f"platform.storage.name {show(name)} must be at most {LONGEST_APP} lower-case letters, digits and hyphens"
     yield from _nfs(d) if storage.type == "nfs" else _smb(d)
 
 
@@ -163,7 +154,7 @@ def _nfs(d: Described) -> Iterator[str]:
     if not is_unknown(storage.share_name) and not storage.share_name.startswith("/"):
         yield f"platform.storage.share_name {show(storage.share_name)} must be /<account>/<share> for type nfs"
     if d.platform.environment.subnet_id is None:
-        yield "platform.storage.type nfs needs platform.environment.subnet_id: NFS shares are reached through your own network"
+        yield "platform.storage.type nfs needs platform.environment.subnet_id: NFS is reached through your own network"
 
 
 def _smb(d: Described) -> Iterator[str]:
@@ -175,7 +166,7 @@ def _smb(d: Described) -> Iterator[str]:
     if bool(storage.account_key) == bool(storage.key_vault_url):
         yield "platform.storage needs either account_key or key_vault_url"
     if storage.key_vault_url and not storage.key_vault_url.startswith("https://"):
-        yield f"platform.storage.key_vault_url {show(storage.key_vault_url)} must be the https URL of a Key Vault secret"
+        yield f"platform.storage.key_vault_url {show(storage.key_vault_url)} must be the https URL of a secret"
     if storage.server:
         yield "platform.storage.server is for type nfs"
 
@@ -184,7 +175,7 @@ def _identities(d: Described) -> Iterator[str]:
     for identity in d.platform.user_identities:
         if not is_unknown(identity) and not _IDENTITY.fullmatch(identity):
             yield f"platform.user_identities {show(identity)} must be the id of a user-assigned identity"
-    used = [("platform.secret_identity", d.platform.secret_identity)]
+    used: list[tuple[str, str | None]] = [("platform.secret_identity", d.platform.secret_identity)]
     used += [(f"platform.registries.{item.server}.identity", item.identity) for item in d.platform.registries]
     given = {identity.lower() for identity in d.platform.user_identities}
     for option, identity in used:
@@ -206,10 +197,10 @@ def _registries(d: Described) -> Iterator[str]:
 def _secrets(d: Described) -> Iterator[str]:
     for secret in d.secrets:
         if not _SECRET.fullmatch(secret_name(secret.name)):
-            yield f"secrets {show(secret.name)} must begin and end with a letter or digit: the app names its secret after it"
+            yield f"secrets {show(secret.name)} must begin and end with a letter or digit: a secret is named after it"
     references = any(secret.reference for secret in d.secrets)
     if references and not (d.platform.secret_identity or d.platform.user_identities or d.platform.system_identity):
-        yield "secrets with a reference need an identity that may read Key Vault: platform.user_identities or system_identity"
+        yield "secrets with a reference need platform.user_identities or system_identity: one that may read Key Vault"
 
 
 def _ingress(d: Described) -> Iterator[str]:
