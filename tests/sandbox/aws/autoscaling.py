@@ -38,7 +38,7 @@ def install(world: World) -> None:
             raise AWSValidationException(f"ECS service doesn't exist: {resource_id}")
         return True
 
-    ApplicationAutoscalingBackend._ecs_service_exists_for_target = service_exists  # type: ignore[method-assign]
+    ApplicationAutoscalingBackend._ecs_service_exists_for_target = service_exists  # type: ignore[method-assign,assignment]
     actions: dict[str, Any] = {
         "register_scalable_target": _register(ApplicationAutoScalingResponse.register_scalable_target),
         "list_tags_for_resource": _list_tags,

@@ -9,11 +9,9 @@ it becomes a 4xx in the form of the service's own protocol.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 from collections.abc import Iterable
-from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 # Thousands of machine images that nobody here looks at make the first EC2 call slow.
@@ -51,7 +49,7 @@ class MotoApp:
                 return list(app(environ, start_response))
         except NotImplementedError as error:
             answer = protocol.error(call, environ, 400, UNKNOWN, f"{call.operation} is not emulated: {error}")
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # moto raises plain exceptions where its own code meets input that it did not foresee.
             message = f"moto failed in {call.service} {call.operation}: {type(error).__name__}: {error}"
             answer = protocol.error(call, environ, 400, "ValidationException", message)
@@ -64,8 +62,3 @@ def forget() -> None:
     """Empty every backend of moto."""
     BackendDict.reset()
     reset_model_data()
-
-
-def as_json(body: Any) -> bytes:
-    """Return JSON bytes."""
-    return json.dumps(body).encode()

@@ -48,8 +48,8 @@ def _routes(service: str) -> list[tuple[str, re.Pattern[str], str]]:
     routes = []
     for name in model.operation_names if model is not None else []:
         http = model.operation_model(name).http
-        path = re.sub(r"\{[^}]+\}", "[^/]+", re.escape(http["requestUri"].split("?")[0]).replace(r"\{", "{").replace(r"\}", "}"))
-        routes.append((http["method"], re.compile(path), name))
+        parts = re.split(r"\{[^}]+\}", http["requestUri"].split("?")[0])
+        routes.append((http["method"], re.compile("[^/]+".join(re.escape(part) for part in parts)), name))
     return sorted(routes, key=lambda route: -len(route[1].pattern))
 
 
@@ -57,7 +57,7 @@ def _scope(environ: WSGIEnvironment) -> tuple[str, str]:
     """Return (service, region) from the signature's credential scope."""
     header = environ.get("HTTP_AUTHORIZATION", "")
     query = parse_qs(environ.get("QUERY_STRING", "")).get("X-Amz-Credential", [""])[0]
-    match = re.search(r"Credential=[^/]+/\d+/([^/]+)/([^/]+)/", header) or re.match(r"[^/]+/\d+/([^/]+)/([^/]+)/", query)
+    match = re.search(r"(?:Credential=|^)[^/=]+/\d+/([^/]+)/([^/]+)/", header or query)
     return (match[2].lower(), match[1]) if match else ("", DEFAULT_REGION)
 
 

@@ -1,17 +1,17 @@
 # Copyright (c) 2026 polycloud.ollama contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a user would be given: network, roles, capacity, a secret; in two regions. No cluster: that is ours to create."""
+"""What a user would be given, in two regions: network, roles, capacity, a secret. A cluster is ours to create."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from moto.autoscaling import autoscaling_backends
-from moto.ec2 import ec2_backends
-from moto.iam import iam_backends
-from moto.secretsmanager import secretsmanager_backends
+from moto.autoscaling.models import autoscaling_backends
+from moto.ec2.models import ec2_backends
+from moto.iam.models import iam_backends
+from moto.secretsmanager.models import secretsmanager_backends
 
 from tests.sandbox.aws.ecs import capacity_providers
 from tests.sandbox.aws.ecs.world import ACCOUNT, World
@@ -85,7 +85,7 @@ def _scaling_group(region: str, template_id: str, subnets: list[str]) -> str:
         max_size=8,
         min_size=0,
         instance_id=None,
-        launch_config_name=None,
+        launch_config_name="",
         launch_template={"LaunchTemplateId": template_id, "Version": "$Latest"},
         vpc_zone_identifier=",".join(subnets),
         default_cooldown=None,

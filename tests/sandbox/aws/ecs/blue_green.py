@@ -58,7 +58,7 @@ def _blue(service: Service, green: Deployment) -> Deployment | None:
     """Return the deployment in production: the last good revision, else the newest of the others."""
     others = [each for each in service.deployments if each is not green]
     good = [each for each in others if each.revision is service.good]
-    return (good or others or [None])[0]
+    return next(iter(good or others), None)
 
 
 def _pass_stage(region: Region, service: Service, green: Deployment, blue: Deployment | None) -> bool:

@@ -26,7 +26,8 @@ ALARM_REASON = "ECS deployment alarms: alarm detected."
 def settings(service: Service) -> dict[str, Any]:
     """Return the circuit breaker's part of the service's configuration."""
     breaker = service.settings["deploymentConfiguration"].get("deploymentCircuitBreaker", {})
-    return {"enable": False, "rollback": False, "resetOnHealthyTask": True} | breaker
+    defaults: dict[str, Any] = {"enable": False, "rollback": False, "resetOnHealthyTask": True}
+    return defaults | dict(breaker)
 
 
 def threshold(service: Service) -> int:
@@ -34,7 +35,7 @@ def threshold(service: Service) -> int:
     configured = settings(service).get("thresholdConfiguration", {"type": "BOUNDED_PERCENT", "value": 50})
     if configured["type"] == "COUNT":
         return int(configured["value"])
-    share = math.ceil(configured["value"] * service.desired_count / 100)
+    share: int = math.ceil(configured["value"] * service.desired_count / 100)
     return max(1, share) if configured["type"] == "UNBOUNDED_PERCENT" else min(MOST, max(LEAST, share))
 
 

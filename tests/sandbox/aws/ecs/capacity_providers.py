@@ -54,7 +54,8 @@ def check_strategy(strategy: list[dict[str, Any]], associated: list[str]) -> Non
             )
     if len({name in FARGATE for name in names}) > 1:
         raise errors.InvalidParameterException(
-            "A capacity provider strategy cannot contain a mix of capacity providers using Auto Scaling groups and Fargate."
+            "A capacity provider strategy cannot contain a mix of capacity providers "
+            "using Auto Scaling groups and Fargate."
         )
     if sum(1 for item in strategy if item.get("base", 0)) > 1:
         raise errors.InvalidParameterException("Only one capacity provider in a strategy can have a base defined.")
@@ -90,8 +91,8 @@ def create_capacity_provider(region: Region, request: dict[str, Any]) -> dict[st
         if "cluster" not in request:
             raise errors.InvalidParameterException("A managed instances capacity provider needs a cluster.")
         cluster = region.cluster(request["cluster"])
-        body |= {"managedInstancesProvider": copy.deepcopy(managed), "type": "MANAGED_INSTANCES", "cluster": cluster.arn}
-        body["managedInstancesProvider"].setdefault("propagateTags", "NONE")
+        provider = {"propagateTags": "NONE"} | copy.deepcopy(managed or {})
+        body |= {"managedInstancesProvider": provider, "type": "MANAGED_INSTANCES", "cluster": cluster.arn}
     region.providers[name] = body
     return {"capacityProvider": body}
 

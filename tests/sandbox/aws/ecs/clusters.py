@@ -144,9 +144,7 @@ def delete_cluster(region: Region, request: dict[str, Any]) -> dict[str, Any]:
     """Make an empty cluster INACTIVE."""
     cluster = region.cluster(request["cluster"])
     if any(each.cluster is cluster and each.status == "ACTIVE" for each in region.services):
-        raise errors.ClusterContainsServicesException(
-            "The Cluster cannot be deleted while Services are active."
-        )
+        raise errors.ClusterContainsServicesException("The Cluster cannot be deleted while Services are active.")
     if any(task.cluster is cluster and task.last_status != "STOPPED" for task in region.tasks.values()):
         raise errors.ClusterContainsTasksException("The Cluster cannot be deleted while Tasks are active.")
     cluster.status = "INACTIVE"

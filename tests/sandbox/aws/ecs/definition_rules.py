@@ -50,7 +50,9 @@ def gpu_requirements(containers: list[dict[str, Any]]) -> Iterator[dict[str, Any
 def check(request: dict[str, Any]) -> None:
     """Raise ClientException for the first rule that a definition breaks."""
     if not NAME.fullmatch(request["family"]):
-        raise ClientException("Family contains invalid characters. Use up to 255 letters, numbers, hyphens, underscores.")
+        raise ClientException(
+            "Family contains invalid characters: use up to 255 letters, numbers, hyphens, underscores."
+        )
     containers = request["containerDefinitions"]
     if not containers:
         raise ClientException("Container list cannot be empty.")
@@ -77,17 +79,7 @@ def _check_container(container: dict[str, Any], request: dict[str, Any], task_me
     name = container["name"]
     if not NAME.fullmatch(name):
         raise ClientException(f"Container name '{name}' contains invalid characters.")
-    hard, soft = container.get("memory"), container.get("memoryReservation")
-    if task_memory is None and hard is None and soft is None:
-        raise ClientException(
-            f"Invalid setting for container '{name}'. At least one of 'memory' or 'memoryReservation' must be specified."
-        )
-    if hard is not None and hard < 6:
-        raise ClientException(f"Invalid setting for container '{name}'. The 'memory' must be at least 6 MiB.")
-    if task_memory is not None and max(hard or 0, soft or 0) > task_memory:
-        raise ClientException(f"The 'memory' setting for container '{name}' is greater than for the task.")
-    if hard is not None and soft is not None and soft > hard:
-        raise ClientException(f"Invalid setting for container '{name}'. 'memoryReservation' must be at most 'memory'.")
+    _check_memory(container, task_memory)
     _check_ports(container, request.get("networkMode"))
     _check_health(container)
     if container.get("secrets") and not request.get("executionRoleArn"):
@@ -98,6 +90,21 @@ def _check_container(container: dict[str, Any], request: dict[str, Any], task_me
     for dependency in container.get("dependsOn", []):
         if dependency["containerName"] not in known:
             raise ClientException(f"Container '{name}' depends on unknown container '{dependency['containerName']}'.")
+
+
+def _check_memory(container: dict[str, Any], task_memory: int | None) -> None:
+    name, hard, soft = container["name"], container.get("memory"), container.get("memoryReservation")
+    if task_memory is None and hard is None and soft is None:
+        raise ClientException(
+            f"Invalid setting for container '{name}'. "
+            "At least one of 'memory' or 'memoryReservation' must be specified."
+        )
+    if hard is not None and hard < 6:
+        raise ClientException(f"Invalid setting for container '{name}'. The 'memory' must be at least 6 MiB.")
+    if task_memory is not None and max(hard or 0, soft or 0) > task_memory:
+        raise ClientException(f"The 'memory' setting for container '{name}' is greater than for the task.")
+    if hard is not None and soft is not None and soft > hard:
+        raise ClientException(f"Invalid setting for container '{name}'. 'memoryReservation' must be at most 'memory'.")
 
 
 def _check_ports(container: dict[str, Any], network_mode: str | None) -> None:
@@ -183,7 +190,7 @@ def _check_efs(efs: dict[str, Any]) -> None:
 
 def _check_fargate(request: dict[str, Any], cpu: int | None, memory: int | None) -> None:
     if request.get("networkMode") != "awsvpc":
-        raise ClientException("Fargate only supports network mode ‘awsvpc’.")
+        raise ClientException("Fargate only supports network mode 'awsvpc'.")
     for key, value in (("cpu", cpu), ("memory", memory)):
         if value is None:
             raise ClientException(f"Fargate requires that '{key}' be defined at the task level.")

@@ -48,7 +48,9 @@ def outcome(record: ServiceDeployment, stage: str, timing: Timing) -> str:
     for hook in reached:
         if hook.status == "AWAITING_ACTION" and now() >= hook.expires_at:
             hook.status = "TIMED_OUT"
-    if any(hook.status == "FAILED" or (hook.status, hook.timeout_action) == ("TIMED_OUT", "ROLLBACK") for hook in reached):
+    refused = [hook for hook in reached if hook.status == "FAILED"]
+    expired = [hook for hook in reached if (hook.status, hook.timeout_action) == ("TIMED_OUT", "ROLLBACK")]
+    if refused or expired:
         return "rollback"
     return "wait" if any(hook.status == "AWAITING_ACTION" for hook in reached) else "go"
 

@@ -73,7 +73,7 @@ class TaskDefinition:
 
 @dataclass
 class ServiceRevision:
-    """A workload configuration that was, or is being, deployed; ``config`` is in the shape of the API's ServiceRevision."""
+    """A workload configuration that was, or is being, deployed; ``config`` has the API's shape."""
 
     arn: str
     definition: TaskDefinition

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from moto.ec2 import ec2_backends
 from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import ec2_backends
 
 from tests.sandbox.aws.ecs import errors
 from tests.sandbox.aws.ecs.world import ACCOUNT

@@ -58,7 +58,9 @@ def choose(region: Region, cluster: Cluster, config: dict[str, Any], spread: dic
         return Place(launch_type, None)
     item = next((each for each in strategy if spread.get(each["capacityProvider"], 0) < each.get("base", 0)), None)
     if item is None:
-        item = min(strategy, key=lambda each: spread.get(each["capacityProvider"], 0) / max(each.get("weight", 0), 0.001))
+        item = min(
+            strategy, key=lambda each: spread.get(each["capacityProvider"], 0) / (each.get("weight", 0) or 0.001)
+        )
     name = item["capacityProvider"].split("/")[-1]
     provider = capacity_providers.find(region, name) or {}
     kinds = {"EC2_AUTOSCALING": "EC2", "MANAGED_INSTANCES": "MANAGED_INSTANCES"}
@@ -107,8 +109,8 @@ def _check_room(region: Region, wanted: int, place: Place) -> None:
     if place.launch_type == "MANAGED_INSTANCES":
         if switch.over_quota(used, wanted):
             raise PlacementError(
-                "was unable to place a task. Reason: VcpuLimitExceeded: You have requested more vCPU capacity than your "
-                f"current vCPU limit of {switch.quota} allows for the instance bucket. {TROUBLE}"
+                "was unable to place a task. Reason: VcpuLimitExceeded: You have requested more vCPU capacity than "
+                f"your current vCPU limit of {switch.quota} allows for the instance bucket. {TROUBLE}"
             )
         if switch.gpu_stockout(used, wanted):
             raise PlacementError(

@@ -129,7 +129,8 @@ def add_tasks(region: Region, deployment: Deployment, count: int) -> int:
     placed: list[Task] = []
     try:
         for _ in range(count):
-            placed.append(launch.for_deployment(region, deployment))
+            # Not a comprehension: the tasks placed before the error must be kept.
+            placed.append(launch.for_deployment(region, deployment))  # noqa: PERF401
     except PlacementError as error:
         service.next_placement = moment + timing.placement_retry
         service.event(str(error), timing.event_repeat)
@@ -158,8 +159,12 @@ def scaling_reason(deployment: Deployment) -> str:
 def surplus(deployment: Deployment, wanted: int) -> list[Task]:
     """Return the tasks beyond the wanted number: unhealthy ones first, then waiting ones, then the newest."""
     tasks = deployment.live()
-    rank = {"UNHEALTHY": 0}
-    ordered = sorted(reversed(tasks), key=lambda task: rank.get(task.health, 2 if task.healthy else 1))
+
+    def worth(task: Task) -> tuple[int, float]:
+        rank = 0 if task.health == "UNHEALTHY" else 2 if task.healthy else 1
+        return rank, -task.moments["created"]
+
+    ordered = sorted(tasks, key=worth)
     return ordered[: max(0, len(tasks) - wanted)]
 
 
@@ -177,6 +182,5 @@ def prune(service: Service) -> None:
 
 def task_counts(tasks: list[Task]) -> dict[str, Any]:
     """Return running and pending counts as ECS counts them."""
-    running = sum(1 for task in tasks if task.last_status == "RUNNING" and task.desired_status == "RUNNING")
-    pending = sum(1 for task in tasks if task.last_status in ("PROVISIONING", "PENDING") and task.desired_status == "RUNNING")
-    return {"runningCount": running, "pendingCount": pending}
+    wanted = [task.last_status for task in tasks if task.desired_status == "RUNNING"]
+    return {"runningCount": wanted.count("RUNNING"), "pendingCount": len(wanted) - wanted.count("RUNNING")}

@@ -40,7 +40,7 @@ class Scheduler:
         while not self._ended.wait(self._world.timing.tick):
             try:
                 self._submit(tick(self._world))
-            except Exception:
+            except Exception:  # noqa: BLE001
                 # A defect of the sandbox must be seen, and must not end the whole cloud.
                 traceback.print_exc()
 
@@ -52,7 +52,7 @@ class Scheduler:
 def _guarded(job: runner.Job) -> None:
     try:
         job()
-    except Exception:
+    except Exception:  # noqa: BLE001
         traceback.print_exc()
 
 

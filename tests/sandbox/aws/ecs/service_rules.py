@@ -46,7 +46,7 @@ KEPT = (
 def deployment_configuration(request: dict[str, Any], old: dict[str, Any] | None) -> dict[str, Any]:
     """Return the deployment configuration after a request: its members replace the old or default ones."""
     given = request.get("deploymentConfiguration", {})
-    merged = copy.deepcopy((old or DEPLOYMENT_DEFAULTS) | given)
+    merged: dict[str, Any] = copy.deepcopy((old or DEPLOYMENT_DEFAULTS) | given)
     if merged["strategy"] not in STRATEGIES:
         raise errors.InvalidParameterException(f"The strategy {merged['strategy']} is not supported by this sandbox.")
     if merged["strategy"] == "BLUE_GREEN" and old is None and "bakeTimeInMinutes" not in given:
@@ -59,7 +59,9 @@ def deployment_configuration(request: dict[str, Any], old: dict[str, Any] | None
     if not 100 <= high <= 1000:
         raise errors.InvalidParameterException("maximumPercent must be between 100 and 1000.")
     if low == 100 and high == 100 and merged["strategy"] == "ROLLING":
-        raise errors.InvalidParameterException("Both maximumPercent and minimumHealthyPercent cannot be 100.")
+        raise errors.InvalidParameterException(
+            "Both maximumPercent and minimumHealthyPercent cannot be 100 as this will block deployments."
+        )
     breaker = merged["deploymentCircuitBreaker"]
     if breaker.get("rollback") and not breaker.get("enable"):
         raise errors.InvalidParameterException("The circuit breaker's rollback requires that it is enabled.")
@@ -89,7 +91,9 @@ def check_capacity(region: Region, cluster: Cluster, definition: TaskDefinition,
     """Raise where launch type or capacity provider strategy do not fit the cluster or the definition."""
     strategy = settings.get("capacityProviderStrategy", [])
     if strategy and "launchType" in settings:
-        raise errors.InvalidParameterException("Specifying both a launch type and capacity provider strategy is not supported.")
+        raise errors.InvalidParameterException(
+            "Specifying both a launch type and capacity provider strategy is not supported."
+        )
     capacity_providers.check_known(region, [item["capacityProvider"] for item in strategy])
     capacity_providers.check_strategy(strategy, cluster.capacity_providers)
     wanted = settings.get("launchType", "EC2")
@@ -142,7 +146,9 @@ def rebalancing(request: dict[str, Any], configuration: dict[str, Any], old: str
     return old or ("ENABLED" if possible else "DISABLED")
 
 
-def new_settings(region: Region, cluster: Cluster, definition: TaskDefinition, request: dict[str, Any]) -> dict[str, Any]:
+def new_settings(
+    region: Region, cluster: Cluster, definition: TaskDefinition, request: dict[str, Any]
+) -> dict[str, Any]:
     """Return the settings of a new service; raises InvalidParameterException."""
     settings: dict[str, Any] = {
         "deploymentController": {"type": "ECS"},

@@ -26,12 +26,12 @@ def checked(tags: Tags | None) -> Tags:
         raise errors.InvalidParameterException("Duplicate tag keys found. Each tag key must be unique.")
     for tag in result:
         if not 1 <= len(tag["key"]) <= 128 or not _ALLOWED.fullmatch(tag["key"]):
-            raise errors.InvalidParameterException(f"Some tags contain invalid characters or length: key '{tag['key']}'.")
+            raise errors.InvalidParameterException(f"A tag key has invalid characters or length: '{tag['key']}'.")
         if tag["key"].lower().startswith("aws:"):
             raise errors.InvalidParameterException("Tag keys cannot start with the reserved prefix 'aws:'.")
         if len(tag["value"]) > 256 or not _ALLOWED.fullmatch(tag["value"]):
             raise errors.InvalidParameterException(
-                f"Some tags contain invalid characters or length: value of key '{tag['key']}'."
+                f"A tag value has invalid characters or length: the one of key '{tag['key']}'."
             )
     return result
 
@@ -43,7 +43,7 @@ def merged(old: Tags, new: Tags) -> Tags:
 
 
 def _holder(region: Region, arn: str) -> Any:
-    """Return the object that carries the tags of an ARN: an object with ``tags`` or a capacity provider's dictionary."""
+    """Return what carries the tags of an ARN: an object with ``tags``, or a capacity provider's dictionary."""
     match = re.fullmatch(r"arn:aws[\w-]*:ecs:([\w-]+):\d{12}:([\w-]+)/(.+)", arn)
     if match is None or match[1] != region.name:
         raise errors.InvalidParameterException("The ARN provided is invalid.")

@@ -166,8 +166,8 @@ def delete_task_definitions(region: Region, request: dict[str, Any]) -> dict[str
             failures.append({"arn": name, "reason": "The specified task definition does not exist."})
             continue
         if definition.body["status"] == "ACTIVE":
-            reason = "The specified task definition is still in ACTIVE status. Please deregister the target and try again."
-            failures.append({"arn": definition.arn, "reason": reason})
+            reason = "The specified task definition is still in ACTIVE status."
+            failures.append({"arn": definition.arn, "reason": f"{reason} Please deregister the target and try again."})
             continue
         definition.body |= {"status": "DELETE_IN_PROGRESS", "deleteRequestedAt": now()}
         in_use = any(task.definition is definition and task.last_status != "STOPPED" for task in region.tasks.values())

@@ -106,7 +106,12 @@ def _container(task: Task, definition: dict[str, Any]) -> dict[str, Any]:
         body["networkInterfaces"] = [{"attachmentId": _interface(task), "privateIpv4Address": task.address}]
     elif task.address is not None and serving:
         body["networkBindings"] = [
-            {"bindIP": task.address, "containerPort": port["containerPort"], "hostPort": port["containerPort"], "protocol": port["protocol"]}
+            {
+                "bindIP": task.address,
+                "containerPort": port["containerPort"],
+                "hostPort": port["containerPort"],
+                "protocol": port["protocol"],
+            }
             for port in definition["portMappings"]
             if "containerPort" in port
         ]

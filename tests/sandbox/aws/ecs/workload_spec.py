@@ -10,9 +10,9 @@ import re
 from typing import Any
 
 from moto.core.exceptions import ServiceException
-from moto.secretsmanager import secretsmanager_backends
 from moto.secretsmanager.exceptions import SecretsManagerClientError
-from moto.ssm import ssm_backends
+from moto.secretsmanager.models import secretsmanager_backends
+from moto.ssm.models import ssm_backends
 
 from tests.sandbox.aws.ecs.definition_rules import gpu_requirements
 from tests.sandbox.aws.ecs.model import Task
@@ -20,6 +20,9 @@ from tests.sandbox.aws.ecs.world import ACCOUNT
 from tests.sandbox.runtime import PORT, WorkloadSpec
 
 MODELS = "POLYCLOUD_MODELS"
+PULL_FAILED = (
+    "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed:"
+)
 
 
 class SecretError(Exception):
@@ -74,12 +77,10 @@ def read_secret(region: str, reference: str) -> str:
     if ":secretsmanager:" in reference:
         return _secrets_manager(region, reference)
     found_region = reference.split(":")[3] if reference.startswith("arn:") else region
-    parameter = ssm_backends[ACCOUNT][found_region].get_parameter(re.sub(r"^arn:aws[\w-]*:ssm:[^/]*:parameter", "", reference))
+    name = re.sub(r"^arn:aws[\w-]*:ssm:[^/]*:parameter", "", reference)
+    parameter = ssm_backends[ACCOUNT][found_region].get_parameter(name)
     if parameter is None:
-        raise SecretError(
-            "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
-            f"unable to retrieve secrets from ssm: invalid parameters: {reference}"
-        )
+        raise SecretError(f"{PULL_FAILED} unable to retrieve secrets from ssm: invalid parameters: {reference}")
     return str(parameter.value)
 
 
@@ -92,6 +93,5 @@ def _secrets_manager(region: str, reference: str) -> str:
         return str(json.loads(value)[key]) if key else value
     except (SecretsManagerClientError, ServiceException, KeyError, ValueError) as error:
         raise SecretError(
-            "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
-            f"unable to retrieve secret from asm: {arn}: ResourceNotFoundException or invalid key"
+            f"{PULL_FAILED} unable to retrieve secret from asm: {arn}: not found, or no such key"
         ) from error
