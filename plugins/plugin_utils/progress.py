@@ -80,7 +80,7 @@ class Tail(threading.Thread):
         self._show(event)
 
 
-class ProgressAction(ActionBase):
+class ProgressAction(ActionBase):  # type: ignore[misc]  # Ansible is not followed
     """Base of the action plugins that carry the names of the long modules."""
 
     _supports_check_mode = True

@@ -1,7 +1,7 @@
 # Copyright (c) 2026 polycloud.ollama contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Ollama modules as processes, against the test engine: idempotent, check mode as apply, no secret in the output."""
+"""The Ollama modules as processes, against the test engine: idempotent, check mode as apply, no secret shown."""
 
 from __future__ import annotations
 
