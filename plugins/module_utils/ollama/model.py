@@ -90,6 +90,7 @@ def keep_alive_value(text: str) -> int | str:
 
 
 def observe(client: OllamaClient, name: str) -> Found:
+    """Read what is on disk and in memory: two calls."""
     tag, resident = client.tag(name), client.resident(name)
     found = Found(digest=tag.digest, size=tag.size) if tag else Found()
     if resident is None:
