@@ -25,14 +25,16 @@ WORKERS ?= 2
 # What the type checker holds strictly: the code that imports neither Ansible nor a cloud library.
 PURE = $(wildcard plugins/module_utils/deployment plugins/module_utils/plan.py plugins/module_utils/compare.py \
          plugins/module_utils/reconcile.py plugins/module_utils/*/translate.py plugins/module_utils/*/capabilities.py)
-# One playbook run: INVENTORY and ARGS go through as given.
-INVENTORY ?= inventory/example
+# A playbook run. What a pipeline takes from its user (INVENTORY, CLOUD, LIMIT) reaches the shell as environment and is
+# expanded there, in quotes, never by make. ARGS is for a person at a terminal.
+export INVENTORY ?= inventory/example
+PLAY = $(BIN)/ansible-playbook -i "$$INVENTORY" --limit "$${CLOUD:-all}$${LIMIT:+:&$$LIMIT}"
 ARGS ?=
 
 .PHONY: help
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@printf '\nSettings: PYTHON=3.11 or a path (setup), GALAXY=1 (setup), WORKERS=2 (tests), INVENTORY= and ARGS= (playbooks)\n'
+	@printf '\nSettings: PYTHON=3.11 or a path (setup), GALAXY=1 (setup), WORKERS=2 (tests), INVENTORY= CLOUD= LIMIT= ARGS= (playbooks)\n'
 
 ##@ Start here
 
@@ -159,22 +161,22 @@ jenkins: environment ## The pipeline's tests, the real Groovy included
 
 ##@ Running deployments
 
-PLAYBOOKS := plan deploy validate stop start rollback teardown
-.PHONY: $(PLAYBOOKS)
-plan: environment-demo ## Show what a deployment would change (INVENTORY=inventory/prod ARGS="--limit aws")
-	@$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/site.yml --check --diff $(ARGS)
+.PHONY: plan deploy validate stop start rollback teardown
+plan: environment-demo ## Show what a deployment would change; kept in build/plan (INVENTORY=… CLOUD=aws LIMIT=pattern)
+	@mkdir -p build/plan
+	@$(PLAY) playbooks/site.yml --check --diff $(ARGS) | tee "build/plan/$${CLOUD:-all}.txt"
 deploy: environment-demo ## Bring the targets to what the inventory says
-	@$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/site.yml --diff $(ARGS)
+	@$(PLAY) playbooks/site.yml --diff $(ARGS)
 validate: environment-demo ## Send a real prompt to every target
-	@$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/validate.yml $(ARGS)
+	@$(PLAY) playbooks/validate.yml $(ARGS)
 stop: environment-demo ## Stop the targets
-	@$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/stop.yml $(ARGS)
+	@$(PLAY) playbooks/stop.yml $(ARGS)
 start: environment-demo ## Start the targets
-	@$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/start.yml $(ARGS)
-rollback: environment-demo ## Go back to the release before
-	@$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/rollback.yml $(ARGS)
+	@$(PLAY) playbooks/start.yml $(ARGS)
+rollback: environment-demo ## Go back to the good release before the one that runs
+	@$(PLAY) playbooks/rollback.yml $(ARGS)
 teardown: environment-demo ## Remove what the collection made
-	@$(BIN)/ansible-playbook -i $(INVENTORY) playbooks/teardown.yml $(ARGS)
+	@$(PLAY) playbooks/teardown.yml $(ARGS)
 
 ##@ Maintenance
 
