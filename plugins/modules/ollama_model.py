@@ -12,7 +12,7 @@ description:
   - Brings one model on one running Ollama server into the wanted state through the server's HTTP API.
   - A model is compared by the digest of its manifest, because a tag may come to mean another model.
 author:
-  - polycloud.ollama contributors
+  - Polycloud contributors (@polycloud)
 extends_documentation_fragment:
   - polycloud.ollama.ollama
   - polycloud.ollama.progress

@@ -11,7 +11,7 @@ version_added: 0.1.0
 description:
   - Reads which models a running Ollama server has on disk and in memory.
 author:
-  - polycloud.ollama contributors
+  - Polycloud contributors (@polycloud)
 extends_documentation_fragment:
   - polycloud.ollama.ollama
   - polycloud.ollama.attributes

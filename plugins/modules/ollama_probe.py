@@ -17,7 +17,7 @@ description:
   - A model that is not there, a wrong digest, a missing GPU and an empty answer fail at once. Only what may pass by
     itself is waited for, such as no answer, a busy server, or a model that is still loading.
 author:
-  - polycloud.ollama contributors
+  - Polycloud contributors (@polycloud)
 extends_documentation_fragment:
   - polycloud.ollama.ollama
   - polycloud.ollama.progress
@@ -158,10 +158,10 @@ OPTIONS = {
     "model": {"type": "str", "required": True},
     "digest": {"type": "str"},
     "prompt": {"type": "str", "default": "Reply with one word: ready"},
-    "max_tokens": {"type": "int", "default": 16},
+    "max_tokens": {"type": "int", "default": 16, "no_log": False},
     "expect": {"type": "str"},
     "require_gpu": {"type": "bool", "default": False},
-    "min_tokens_per_second": {"type": "float"},
+    "min_tokens_per_second": {"type": "float", "no_log": False},
     "timeout": {"type": "float", "default": 600.0},
     "interval": {"type": "float", "default": 2.0},
 }
