@@ -42,25 +42,29 @@ HIDDEN = "(secret)"
 
 
 def bundle(
-    deployment: Described, *, digests: Mapping[str, str], profiles: Iterable[Mapping[str, Any]] = ()
+    deployment: Described, *, digests: Mapping[str, str], existing: Mapping[str, Any] | None = None
 ) -> list[Wanted]:
     """The wanted resources.
 
-    digests: of the secrets by tag name (SECRETS, STORAGE_KEY), empty ones are left out. profiles: workload profiles
-    that the environment has already; those of others stay.
+    digests: of the secrets by tag name (SECRETS, STORAGE_KEY), empty ones are left out. existing: the environment as
+    it is; the workload profiles of others, and what the options do not name, stay.
     """
     wanted = [
         Wanted(
             key=ENVIRONMENT,
             name=deployment.platform.environment.name,
-            body=_override(deployment, ENVIRONMENT, environment(deployment, profiles)),
+            body=_override(deployment, ENVIRONMENT, environment(deployment, existing)),
             tags={**deployment.tags, SHARED: "true"},
             shared=True,
         )
     ]
     if uses_volume(deployment):
         body = _override(deployment, STORAGE, environment_storage(deployment))
-        wanted.append(Wanted(key=STORAGE, name=storage_name(deployment), body=body))
+        storage = deployment.platform.storage
+        # A storage that the user named may serve others as well: used if it is there, and never deleted.
+        wanted.append(
+            Wanted(key=STORAGE, name=storage_name(deployment), body=body, shared=bool(storage and storage.name))
+        )
     tags = {**deployment.tags, DEPLOYMENT: deployment.name, **{tag: text for tag, text in digests.items() if text}}
     wanted.append(Wanted(key=APP, name=deployment.name, body=_override(deployment, APP, app(deployment)), tags=tags))
     return wanted
@@ -71,12 +75,13 @@ def secret_groups(deployment: Described) -> dict[str, dict[str, str]]:
     return {SECRETS: secret_values(deployment), STORAGE_KEY: storage_key(deployment)}
 
 
-def environment(deployment: Described, profiles: Iterable[Mapping[str, Any]] = ()) -> dict[str, Any]:
+def environment(deployment: Described, existing: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The managed environment with the workload profile that the deployment needs."""
     options = deployment.platform.environment
+    found = (existing or {}).get("properties") or {}
     properties: dict[str, Any] = {
         "zoneRedundant": options.zone_redundant,
-        "workloadProfiles": _profiles(deployment, profiles),
+        "workloadProfiles": _profiles(deployment, found.get("workloadProfiles") or ()),
     }
     if options.subnet_id:
         properties["vnetConfiguration"] = {"infrastructureSubnetId": options.subnet_id, "internal": options.internal}
@@ -88,6 +93,8 @@ def environment(deployment: Described, profiles: Iterable[Mapping[str, Any]] = (
             "destination": "log-analytics",
             "logAnalyticsConfiguration": workspace,
         }
+    elif found.get("appLogsConfiguration"):
+        properties["appLogsConfiguration"] = found["appLogsConfiguration"]
     return {"location": deployment.platform.location, "properties": properties}
 
 

@@ -124,7 +124,7 @@ def _consumption(d: Described) -> Iterator[str]:
     if memory != cpu * CONSUMPTION_GIB_PER_CPU:
         yield (
             f"resources.memory_gib {memory:g} must be {cpu * CONSUMPTION_GIB_PER_CPU:g} with resources.cpu {cpu:g} on "
-            "the Consumption profile (2 GiB for each vCPU); name a dedicated profile in platform.workload_profile for more"
+            "the Consumption profile (2 GiB for each vCPU); platform.workload_profile can name a dedicated one for more"
         )
 
 
@@ -178,11 +178,11 @@ def _identities(d: Described) -> Iterator[str]:
     used: list[tuple[str, str | None]] = [("platform.secret_identity", d.platform.secret_identity)]
     used += [(f"platform.registries.{item.server}.identity", item.identity) for item in d.platform.registries]
     given = {identity.lower() for identity in d.platform.user_identities}
-    for option, identity in used:
-        if identity == "system" and not d.platform.system_identity:
+    for option, user in used:
+        if user == "system" and not d.platform.system_identity:
             yield f"{option} system needs platform.system_identity: true"
-        elif identity not in (None, "system") and str(identity).lower() not in given:
-            yield f"{option} {show(identity)} must be in platform.user_identities too"
+        elif user not in (None, "system") and str(user).lower() not in given:
+            yield f"{option} {show(user)} must be in platform.user_identities too"
 
 
 def _registries(d: Described) -> Iterator[str]:
