@@ -119,9 +119,12 @@ def test_a_missing_model_is_named(engines: Engines, call: str) -> None:
     assert isinstance(caught.value, NotFound)
 
 
-def test_a_gateways_404_is_not_taken_for_a_missing_model(scripted: Script) -> None:
+@pytest.mark.parametrize(
+    "page", [b"<html>no such page</html>", b'{"error": "no route found"}', b'{"error": "not found"}']
+)
+def test_a_gateways_404_is_not_taken_for_a_missing_model(scripted: Script, page: bytes) -> None:
     with pytest.raises(ServerError) as caught:
-        OllamaClient(scripted({}).url).load(MODEL)
+        OllamaClient(scripted({"/api/generate": (404, page)}).url).load(MODEL)
     assert caught.value.status == 404
 
 
