@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.ollama.client import OllamaClient
 from tests.helpers.engines import MODEL, Engines, Scripted
 from tests.helpers.modules import run_module
-from tests.helpers.tree import documentation, fragment
+from tests.helpers.playbooks import run_playbook
+from tests.helpers.tree import constant, documentation, fragment
 
 Script = Callable[..., Scripted]
 UTILS = "ansible_collections.polycloud.ollama.plugins.module_utils"
@@ -130,6 +132,22 @@ def test_a_key_is_sent_and_never_shown_even_when_the_server_repeats_it(scripted:
     assert result["failed"] is True
     assert server.requests[0][2]["Authorization"] == "Bearer canary-9d2c"
     assert "canary" not in json.dumps(result)
+
+
+@pytest.mark.parametrize("module", ["ollama_model", "ollama_model_info", "ollama_probe"])
+def test_the_examples_run(engines: Engines, tmp_path: Path, module: str) -> None:
+    """As printed, with the test engine's address and digest in their places, and the word that it answers with."""
+    url = engines.url(models=f"{MODEL},gemma3:27b")
+    tag = OllamaClient(url).tag(MODEL)
+    assert tag is not None
+    word = OllamaClient(url).generate(MODEL, "What is the capital of France? Answer with one word.").answer.split()[0]
+    tasks = yaml.safe_load(constant(f"plugins/modules/{module}.py", "EXAMPLES") or "")
+    for options in (task[f"polycloud.ollama.{module}"] for task in tasks if f"polycloud.ollama.{module}" in task):
+        places = {"url": url, "digest": tag.digest, "expect": word}
+        options.update({key: value for key, value in places.items() if key == "url" or key in options})
+    run = run_playbook(tmp_path, tasks)
+    assert run.rc == 0, run.stdout
+    assert f"ok={len(tasks)} " in run.stdout
 
 
 @pytest.mark.parametrize(
