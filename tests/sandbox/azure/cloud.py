@@ -16,11 +16,19 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from tests.sandbox.azure import seeds
 from tests.sandbox.azure.arm import ArmRequest, ArmResponse, location_name, parse_id
+from tests.sandbox.azure.container_apps import ContainerApps
+from tests.sandbox.azure.container_group_profiles import ContainerGroupProfiles
 from tests.sandbox.azure.container_groups import ContainerGroups
 from tests.sandbox.azure.errors import ArmError, bad_request, invalid_content
+from tests.sandbox.azure.file_shares import FileShares
+from tests.sandbox.azure.ingress import Gateway
+from tests.sandbox.azure.locations import Locations
+from tests.sandbox.azure.managed_environments import ManagedEnvironments
 from tests.sandbox.azure.operations import Operations
 from tests.sandbox.azure.resource_groups import GivenResources, ResourceGroups
+from tests.sandbox.azure.revisions import Revisions
 from tests.sandbox.azure.router import Router
+from tests.sandbox.azure.storage_accounts import StorageAccounts
 from tests.sandbox.azure.world import Timing, World
 from tests.sandbox.faults import FaultSwitch
 from tests.sandbox.runtime import ProcessRuntime
@@ -64,10 +72,19 @@ class AzureCloud:
         self.world = World(runtime, switch, timing)
         self._operations = Operations()
         self._groups = ResourceGroups(self.world, self._operations)
+        self._gateway = Gateway()
+        apps = ContainerApps(self.world, self._operations, self._gateway)
         services = (
             self._groups,
             GivenResources(self.world, self._operations),
             ContainerGroups(self.world, self._operations),
+            ContainerGroupProfiles(self.world, self._operations),
+            Locations(self.world, self._operations),
+            StorageAccounts(self.world, self._operations),
+            FileShares(self.world, self._operations),
+            ManagedEnvironments(self.world, self._operations),
+            apps,
+            Revisions(apps),
         )
         routes = [route for service in services for route in service.routes()]
         self._router = Router([*routes, *self._operations.routes()])
@@ -87,6 +104,7 @@ class AzureCloud:
     def close(self) -> None:
         """Stop for good."""
         self.world.close()
+        self._gateway.close()
 
     # WSGI
 
