@@ -90,11 +90,11 @@ class Aws:
         for service in services:
             self.client(service)
 
-    def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any]:
+    def call(self, service: str, operation: str, /, **parameters: Any) -> dict[str, Any]:
         """Call C(operation) (snake_case) and return its answer without the transport's metadata. Raises our errors."""
         return self._guarded(service, operation, lambda method: method(**parameters))
 
-    def pages(self, service: str, operation: str, key: str, **parameters: Any) -> Iterator[Any]:
+    def pages(self, service: str, operation: str, key: str, /, **parameters: Any) -> Iterator[Any]:
         """Yield the items under C(key) of all pages, following C(nextToken), C(NextToken) or C(NextMarker)."""
         token: dict[str, Any] = {}
         while True:

@@ -263,8 +263,8 @@ def deployment_configuration(deployment: Ecs) -> dict[str, Any]:
             for hook in platform.lifecycle_hooks
         ],
     }
-    if platform.deployment_alarms:
-        body["alarms"] = {"alarmNames": list(platform.deployment_alarms), "enable": True, "rollback": True}
+    alarmed = bool(platform.deployment_alarms)
+    body["alarms"] = {"alarmNames": list(platform.deployment_alarms), "enable": alarmed, "rollback": alarmed}
     if is_blue_green(deployment):
         body["bakeTimeInMinutes"] = platform.bake_time
         body["lifecycleHooks"].append(
