@@ -15,6 +15,8 @@ from .compare import FieldChange
 
 
 class Action(StrEnum):
+    """What happens to a resource."""
+
     CREATE = "create"
     UPDATE = "update"
     REPLACE = "replace"
