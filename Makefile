@@ -20,7 +20,8 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.build
 export ANSIBLE_DEVEL_WARNING := False
 export NO_COLOR ?= 1
 
-RESULTS := build/test-results
+STAGE := $(CURDIR)/.build/staged
+STAGED := $(STAGE)/ansible_collections/polycloud/ollama
 WORKERS ?= 2
 # What the type checker holds strictly: the code that imports neither Ansible nor a cloud library.
 PURE = $(wildcard plugins/module_utils/deployment plugins/module_utils/plan.py plugins/module_utils/compare.py \
@@ -69,8 +70,8 @@ bench: environment ## Run the benchmarks, write benchmarks/results.json and benc
 	@PYTHONPATH=.build $(PY) -m benchmarks $(ARGS)
 
 .PHONY: docs
-docs: environment ## Build the HTML documentation into build/docs
-	@tests/tools/build-docs.sh
+docs: stage ## Build the HTML documentation into build/docs
+	@ANSIBLE_COLLECTIONS_PATH=$(STAGE) tests/tools/build-docs.sh
 
 .PHONY: test-the-tests
 test-the-tests: environment ## Show each gate a bad fixture; it must fail there (GATE=name for one)
@@ -116,8 +117,9 @@ changelog-lint: environment ## Changelog fragments
 	@$(BIN)/antsibull-changelog lint
 
 .PHONY: docs-lint
-docs-lint: environment ## Documentation of plugins and roles, their links and references
-	@$(BIN)/antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck --validate-collection-refs dependent .
+docs-lint: stage ## Documentation of plugins and roles, their links and references
+	@cd $(STAGED) && ANSIBLE_COLLECTIONS_PATH=$(STAGE) $(BIN)/antsibull-docs lint-collection-docs --plugin-docs \
+		--skip-rstcheck --validate-collection-refs dependent .
 
 .PHONY: units
 units: environment ## Unit tests
@@ -141,7 +143,7 @@ ansible-lint: environment ## ansible-lint, profile production
 
 .PHONY: stage
 stage: environment ## Copy the collection to where ansible-test wants it
-	@$(PY) -m tests.tools.stage
+	@$(PY) -m tests.tools.stage >/dev/null
 
 .PHONY: sanity
 sanity: stage ## ansible-test sanity, without an ignore file (SANITY_ARGS="--test validate-modules")

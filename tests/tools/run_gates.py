@@ -16,11 +16,11 @@ import os
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
+from xml.etree import ElementTree
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 RESULTS = CHECKOUT / "build" / "test-results"
@@ -93,21 +93,24 @@ def run_gate(gate: Gate) -> Outcome:
 
 def read_junit(path: Path) -> tuple[int, list[str], list[tuple[str, str]]]:
     """Return (number passed, names failed, [(name, reason) skipped]) of a junit file; nothing where there is none."""
-    passed: int = 0
-    failed: list[str] = []
-    skipped: list[tuple[str, str]] = []
     if not path.is_file():
-        return passed, failed, skipped
+        return 0, [], []
+    verdicts: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     for case in ElementTree.parse(path).iter("testcase"):  # noqa: S314 - our own pytest wrote it
         name = f"{case.get('classname')}::{case.get('name')}"
         skip = case.find("skipped")
+        # A test whose teardown fails stands there twice.
         if case.find("failure") is not None or case.find("error") is not None:
-            failed.append(name)
+            verdicts[name] = "failed"
         elif skip is not None:
-            skipped.append((name, skip.get("message") or "no reason given"))
+            verdicts.setdefault(name, "skipped")
+            reasons[name] = skip.get("message") or "no reason given"
         else:
-            passed += 1
-    return passed, failed, skipped
+            verdicts.setdefault(name, "passed")
+    failed = [name for name, verdict in verdicts.items() if verdict == "failed"]
+    skipped = [(name, reasons[name]) for name, verdict in verdicts.items() if verdict == "skipped"]
+    return len(verdicts) - len(failed) - len(skipped), failed, skipped
 
 
 def write_junit(path: Path, gate: Gate, seconds: float, done: subprocess.CompletedProcess[str]) -> None:

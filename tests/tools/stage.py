@@ -2,10 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Copies the collection to where ansible-test and galaxy-importer want it: <root>/ansible_collections/polycloud/ollama.
+"""Copies the collection to where ansible-test wants it: <root>/ansible_collections/polycloud/ollama.
 
-ansible-test refuses a link, so this is a copy, of the files that git tracks or would track. The collections that ours
-depends on are linked beside it, so that imports of them resolve.
+ansible-test refuses a link, so this is a copy, of what git tracks or would track and users get. Tests and benchmarks
+stay out: they are ordinary Python, which ruff judges. The collections that ours depends on are linked beside the copy,
+so that imports of them resolve. Links between files become files: antsibull-docs takes a linked action plugin for the
+redirection of the module of the same name.
 """
 
 from __future__ import annotations
@@ -21,8 +23,9 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 STAGE = CHECKOUT / ".build" / "staged"
 NEIGHBOURS = ("amazon", "azure", "community")
-# Made to be refused by the gates.
-LEFT_OUT = ("tests/bad/",)
+NOT_FOR_USERS = ("tests/", "benchmarks/", ".github/", ".ci/", ".config/", "molecule/")
+# How ansible-test itself is set.
+SETTINGS = ("tests/config.yml", "tests/sanity/")
 # Read where the checkout is not a git repository, such as an unpacked archive.
 NOT_SOURCE = {".git", ".build", "build", "__pycache__", "collections", "output", ".mypy_cache", ".ruff_cache"}
 
@@ -44,9 +47,14 @@ def _walk(checkout: Path) -> Iterable[str]:
         yield from (os.path.relpath(os.path.join(folder, name), checkout) for name in files)
 
 
+def shipped(names: Iterable[str]) -> list[str]:
+    """Return the files that users get, and ansible-test's settings."""
+    return [name for name in names if name.startswith(SETTINGS) or not name.startswith(NOT_FOR_USERS)]
+
+
 def copy_to(target: Path, names: Iterable[str], checkout: Path = CHECKOUT) -> None:
-    """Make `target` hold exactly these files, keeping times, modes and links, and touching only what differs."""
-    wanted = {name for name in names if not name.startswith(LEFT_OUT)}
+    """Make `target` hold exactly these files, keeping times and modes, and touching only what differs."""
+    wanted = set(names)
     for stale in (path for path in target.rglob("*") if path.is_file() or path.is_symlink()):
         name = stale.relative_to(target).as_posix()
         if name not in wanted and not name.startswith((".git/", "tests/output/")):
@@ -59,13 +67,12 @@ def copy_to(target: Path, names: Iterable[str], checkout: Path = CHECKOUT) -> No
 
 
 def _copy(source: Path, copy: Path) -> None:
-    if not source.is_symlink() and copy.is_file() and not copy.is_symlink():
+    if copy.is_file():
         old, new = copy.stat(), source.stat()
         if (old.st_size, old.st_mtime_ns, old.st_mode) == (new.st_size, new.st_mtime_ns, new.st_mode):
             return
     copy.parent.mkdir(parents=True, exist_ok=True)
-    copy.unlink(missing_ok=True)
-    shutil.copy2(source, copy, follow_symlinks=False)
+    shutil.copy2(source, copy)
 
 
 def site_packages() -> Path:
@@ -81,7 +88,7 @@ def stage(root: Path = STAGE) -> Path:
     collections = root / "ansible_collections"
     target = collections / "polycloud" / "ollama"
     target.mkdir(parents=True, exist_ok=True)
-    copy_to(target, source_files())
+    copy_to(target, shipped(source_files()))
     # ansible-test asks git which files count; without an own repository it would ask ours, which ignores this place.
     if (CHECKOUT / ".git").exists() and not (target / ".git").exists():
         subprocess.run(["git", "init", "--quiet"], cwd=target, check=True)

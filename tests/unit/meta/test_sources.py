@@ -15,8 +15,8 @@ from tests.helpers.tree import ROOT, code_lines, files, parse
 
 COMMENTED = (".py", ".yml", ".yaml", ".sh", ".toml", ".cfg", "Makefile", "Jenkinsfile", ".groovy", ".j2")
 WRITTEN_BY_TOOLS = ("changelogs/changelog.yaml", "changelogs/fragments/", "tests/golden/", "tests/fixtures/")
-# A checkout's own place and a person's home; Ollama's home inside its image is a fact of that image.
-MACHINE_PATH = re.compile(r"(?<![\w.$}-])/(?:work/|root/(?!\.ollama)|home/[a-z]+/\.)")
+# Where the builders of this repository work; Ollama's home inside its image is a fact of that image.
+MACHINE_PATH = re.compile(r"(?<![\w.$}-])/(?:work/|root/(?!\.ollama))")
 DESCRIBED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 REGISTRIES = (PyPI.netloc, PyPI.file_storage_domain, ".".join(("registry", "npmjs", "org")))
 

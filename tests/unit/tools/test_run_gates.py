@@ -17,6 +17,7 @@ JUNIT = """<testsuites><testsuite>
 <testcase classname="a" name="good"/>
 <testcase classname="a" name="bad"><failure message="no"/></testcase>
 <testcase classname="a" name="broken"><error message="no"/></testcase>
+<testcase classname="a" name="bad"><error message="its teardown failed too"/></testcase>
 <testcase classname="a" name="idle"><skipped message="no engine here"/></testcase>
 </testsuite></testsuites>"""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.stage import copy_to, source_files
+from tests.tools.stage import copy_to, shipped, source_files
 
 SOURCES = [".gitignore", "galaxy.yml", "plugins/modules/one.py", "tests/bad/units/case/expect"]
 
@@ -41,19 +41,31 @@ def test_without_git_the_same_files_are_found_by_looking(checkout: Path) -> None
     assert source_files(checkout) == SOURCES
 
 
-def test_the_copy_holds_the_files_but_no_bad_fixture(checkout: Path, tmp_path: Path) -> None:
-    copy_to(tmp_path / "copy", source_files(checkout), checkout)
+def test_users_get_no_tests_but_ansible_test_gets_its_settings() -> None:
+    assert shipped(["galaxy.yml", "tests/unit/test_one.py", "tests/config.yml"]) == ["galaxy.yml", "tests/config.yml"]
+
+
+def test_the_copy_holds_what_is_shipped(checkout: Path, tmp_path: Path) -> None:
+    copy_to(tmp_path / "copy", shipped(source_files(checkout)), checkout)
     assert files_below(tmp_path / "copy") == {".gitignore", "galaxy.yml", "plugins/modules/one.py"}
 
 
 def test_a_second_copy_follows_changes_and_removals(checkout: Path, tmp_path: Path) -> None:
-    copy_to(tmp_path / "copy", source_files(checkout), checkout)
+    copy_to(tmp_path / "copy", shipped(source_files(checkout)), checkout)
     (checkout / "galaxy.yml").write_text("changed", encoding="utf-8")
     (checkout / "plugins/modules/one.py").unlink()
-    copy_to(tmp_path / "copy", source_files(checkout), checkout)
+    copy_to(tmp_path / "copy", shipped(source_files(checkout)), checkout)
     assert files_below(tmp_path / "copy") == {".gitignore", "galaxy.yml"}
     assert (tmp_path / "copy" / "galaxy.yml").read_text(encoding="utf-8") == "changed"
     assert not (tmp_path / "copy" / "plugins").exists()
+
+
+def test_a_link_to_a_file_becomes_a_file(checkout: Path, tmp_path: Path) -> None:
+    (checkout / "plugins/modules/two.py").symlink_to("one.py")
+    copy_to(tmp_path / "copy", source_files(checkout), checkout)
+    copy = tmp_path / "copy" / "plugins/modules/two.py"
+    assert not copy.is_symlink()
+    assert copy.read_text(encoding="utf-8") == "plugins/modules/one.py"
 
 
 def test_what_ansible_test_wrote_stays(checkout: Path, tmp_path: Path) -> None:
