@@ -15,7 +15,7 @@ from typing import Any
 
 from .capabilities import Capabilities
 from .deployment.model import Deployment, Model
-from .release import Record
+from .release import Record, config_hash
 from .resource import Found, Kind, Wanted
 
 
@@ -86,6 +86,15 @@ class Platform(ABC):
     @abstractmethod
     def wanted(self, observed: Observed) -> Sequence[Wanted]:
         """Translate the deployment (pure). Carries ownership tags; record tags are written by write_record."""
+
+    def secret_values(self) -> Mapping[str, str]:
+        """Values that the cloud never gives back, by a stable name. They take part in the configuration's name."""
+        return {secret.name: secret.value for secret in self.deployment.secrets if secret.value is not None}
+
+    def config_hash(self, wanted: Sequence[Wanted]) -> str:
+        """Name the configuration: what the carriers are to be, and the secret values."""
+        bodies = {resource.key: resource.body for resource in wanted if resource.key in self.carriers}
+        return config_hash(bodies, self.secret_values())
 
     def notes(self, observed: Observed) -> Sequence[str]:
         """What a person must know about this platform and this deployment before saying yes."""

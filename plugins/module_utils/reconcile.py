@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,7 +17,7 @@ from .errors import PolycloudError, Refused, ReleaseFailed
 from .plan import Action, Change, Plan, merge_notes
 from .planner import Consent, plan_changes
 from .platform import Observed, Platform, Rollout, Target
-from .release import DEPLOYMENT, SHARED, Record, config_hash, with_good, with_rejected
+from .release import DEPLOYMENT, SHARED, Record, with_good, with_rejected
 from .resource import Found, Wanted
 from .unknown import Ref, resolve
 
@@ -108,7 +108,7 @@ class Reconciler:
         self._wanted = self.platform.wanted(observed)
         changes = plan_changes(self._wanted, observed.found, self.platform.kinds, self._consent)
         releasing = [change for change in changes if self._is_release(change)]
-        self._hash = self._config_hash()
+        self._hash = self.platform.config_hash(self._wanted)
         self._refuse_rejected(observed, releasing)
         deferred = bool(releasing) and self._must_defer(observed) and not start
         if deferred:
@@ -312,11 +312,6 @@ class Reconciler:
     def _must_defer(self, observed: Observed) -> bool:
         stopped = observed.exists and not observed.running
         return stopped and not self.platform.capabilities.updates_while_stopped
-
-    def _config_hash(self) -> str:
-        bodies: Mapping[str, Any] = {r.key: r.body for r in self._wanted if r.key in self.platform.carriers}
-        values = {s.name: s.value for s in self.platform.deployment.secrets if s.value is not None}
-        return config_hash(bodies, values)
 
     def _refuse_rejected(self, observed: Observed, releasing: Sequence[Change]) -> None:
         if releasing and self._hash in observed.record.rejected and not self._consent.force:
