@@ -69,6 +69,7 @@ def _result(
         "plan": outcome.plan.to_dict(),
         "diff": {"prepared": outcome.plan.render()},
         "events": events.events,
+        "seconds": events.seconds(),
         "deployment": _describe(outcome, deployment, capabilities),
     }
 

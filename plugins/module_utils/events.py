@@ -59,12 +59,16 @@ class EventLog:
         path = module.params.get("progress_file")
         return cls(Path(path) if path else None, redact=lambda text: str(remove_values(text, module.no_log_values)))
 
+    def seconds(self) -> float:
+        """Seconds since the start, one decimal."""
+        return round(self._clock() - self._start, 1)
+
     def emit(self, source: str, text: str) -> None:
         """Record that `source` (a service or a step, such as "ECS") reports `text`."""
         masked = self._redact(text) if self._redact else text
         with self._lock:
             event: Event = {
-                "at": round(self._clock() - self._start, 1),
+                "at": self.seconds(),
                 "source": one_line(source, 60),
                 "text": one_line(masked, TEXT_LIMIT),
             }
