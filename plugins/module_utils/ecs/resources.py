@@ -234,8 +234,11 @@ class TaskDefinitionKind(Kind):
         return self.create(wanted)
 
     def delete(self, found: Found) -> None:
-        """Deregister every active revision of the family that carries the same owner as the one found."""
+        """Deregister every active revision of the family with the owner of the one found; without owner that one."""
         owner = found.tags.get(DEPLOYMENT)
+        if owner is None:
+            self.deregister(found.id, None)
+            return
         for arn in self.revisions(str(found.body["family"])):
             self.deregister(arn, owner)
 

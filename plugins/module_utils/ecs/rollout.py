@@ -14,7 +14,7 @@ from ..errors import ApiError, RolloutFailed
 from ..resource import Found
 from ..waiting import Look, Waiter
 from . import normalise
-from .service import ServiceKind, in_flight
+from .service import ServiceKind, in_flight, primary, running_release
 from .tasks import Tasks, no_room, of_release, verdict
 
 ONGOING = ("PENDING", "IN_PROGRESS")
@@ -47,6 +47,7 @@ class Rollouts:
         self._emit = emit
         self._limits = limits
         self._told: set[str] = set()
+        self._old: frozenset[str] = frozenset()
         self.tasks = Tasks(aws, kind.cluster, name)
 
     # ---- finding
@@ -63,8 +64,13 @@ class Rollouts:
         found: list[dict[str, Any]] = answer["serviceDeployments"]
         return found[0] if found else None
 
-    def started(self, release: str) -> dict[str, Any] | None:
-        """The deployment that a call just made started for the release; None where ECS lists none."""
+    def started(self, service: Found) -> dict[str, Any]:
+        """The deployment that the call which answered this service started."""
+        release = running_release(service.raw)
+        current = service.raw.get("currentServiceDeployment")
+        record = self.read(current) if current else None
+        if record is not None and self.release_of(record) == release:
+            return record
 
         def look() -> Look[dict[str, Any]]:
             record = self.newest()
@@ -124,14 +130,14 @@ class Rollouts:
         return f" ({why})" if why else ""
 
     def _fail_if_hopeless(self, service: Mapping[str, Any], release: str, waited: float) -> None:
-        primary = service["deployments"][0]
-        if primary.get("runningCount", 0) >= service["desiredCount"]:
+        newest = primary(service)
+        if newest.get("runningCount", 0) >= service["desiredCount"]:
             return
-        stopped = of_release(self.tasks.stopped(), primary["taskDefinition"], primary["id"])
-        why = verdict([task for task in stopped if task.get("startedBy") == primary["id"]])
+        stopped = of_release(self.tasks.stopped(), newest["taskDefinition"], newest["id"])
+        why = verdict([task for task in stopped if task.get("startedBy") == newest["id"]])
         if why:
             raise RolloutFailed(f"Release {release} does not come up: {why}")
-        blocked = no_room(service.get("events", ()))
+        blocked = self._no_room(service)
         if blocked and waited >= self._limits.placement:
             raise RolloutFailed(
                 f"No room for release {release} after {waited:.0f} s: {blocked}",
@@ -143,7 +149,7 @@ class Rollouts:
         return dict(self._kind.require(self._name).raw)
 
     def _tell(self, service: Mapping[str, Any]) -> None:
-        """Show the service events that are new, oldest first. The first look only learns what is old news."""
+        """Show the service events that are new, oldest first."""
         events = service.get("events", ())
         for event in reversed(events):
             if event["id"] not in self._told:
@@ -151,8 +157,12 @@ class Rollouts:
                 self._emit("ECS", str(event["message"]))
 
     def learn(self, service: Mapping[str, Any]) -> None:
-        """Take the events there are as known."""
-        self._told |= {event["id"] for event in service.get("events", ())}
+        """Take the events there are as old news: not told, and no reason to give up."""
+        self._old |= {event["id"] for event in service.get("events", ())}
+        self._told |= self._old
+
+    def _no_room(self, service: Mapping[str, Any]) -> str:
+        return no_room(event for event in service.get("events", ()) if event["id"] not in self._old)
 
     # ---- deciding
 
@@ -162,7 +172,7 @@ class Rollouts:
         self._until_over(record["serviceDeploymentArn"], ("SUCCESSFUL",))
 
     def roll_back(self, record: Mapping[str, Any]) -> None:
-        """Return from a deployment under way to what was before, and wait for it. Nothing to do for one that is over."""
+        """Return from a deployment under way to what was before, and wait for it. One that is over is left."""
         arn = record["serviceDeploymentArn"]
         current = self.read(arn)
         if current is None or current["status"] not in (*ONGOING, *ROLLING_BACK):
@@ -184,9 +194,10 @@ class Rollouts:
         self.roll_back(record)
         return True
 
-    def pass_through(self, record: Mapping[str, Any], release: str) -> None:
-        """Bring a deployment to its end without a verdict of ours: a rollback, or a service with no task."""
-        self.wait_ready(record, release)
+    def pass_through(self, service: Found) -> None:
+        """Bring the deployment just started to its end without a verdict of ours: a rollback, or one without tasks."""
+        record = self.started(service)
+        self.wait_ready(record, running_release(service.raw))
         current = self.read(record["serviceDeploymentArn"])
         if current is not None and paused_hook(current):
             self.proceed(current)
@@ -269,15 +280,15 @@ def running_release_of(task: Mapping[str, Any]) -> str:
 
 def _complete(service: Mapping[str, Any], by_state: bool) -> bool:
     """All wanted tasks of the newest deployment run. by_state: ECS must also call it completed."""
-    primary = service["deployments"][0]
-    enough = primary.get("runningCount", 0) >= service["desiredCount"] and not primary.get("pendingCount")
-    return bool(enough and (not by_state or primary.get("rolloutState", "COMPLETED") == "COMPLETED"))
+    newest = primary(service)
+    enough = newest.get("runningCount", 0) >= service["desiredCount"] and not newest.get("pendingCount")
+    return bool(enough and (not by_state or newest.get("rolloutState", "COMPLETED") == "COMPLETED"))
 
 
 def _seen(record: Mapping[str, Any] | None, service: Mapping[str, Any]) -> str:
-    primary = service["deployments"][0]
-    counts = f"{primary.get('runningCount', 0)} of {service['desiredCount']} task(s) running"
-    counts += f", {primary.get('pendingCount', 0)} pending, {primary.get('failedTasks', 0)} failed"
+    newest = primary(service)
+    counts = f"{newest.get('runningCount', 0)} of {service['desiredCount']} task(s) running"
+    counts += f", {newest.get('pendingCount', 0)} pending, {newest.get('failedTasks', 0)} failed"
     if record is not None:
         counts = f"{record['status']} at {record.get('lifecycleStage', 'the start')}, {counts}"
     blocked = no_room(service.get("events", ()))

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from ..clients.aws import Aws, from_tag_list, tag_list
 from ..compare import FieldChange, diff
@@ -28,11 +28,21 @@ UPDATABLE = (
 )
 
 
+class Deployments(Protocol):
+    """What an update needs to know of deployments under way."""
+
+    def settle(self, found: Found) -> bool:
+        """End what an earlier run left under way; True if the service is another one now."""
+
+    def pass_through(self, service: Found) -> None:
+        """Bring the deployment just started to its end."""
+
+
 class ServiceKind(Kind):
     """A service in one cluster.
 
-    wanted: the body whose members are ours to compare. settle: called before an update of a service that has a
-    deployment under way, it ends that one and says whether it did; by default it is left to ECS.
+    wanted: the body whose members are ours to compare. deployments: looks after deployments under way; without it
+    they are left to ECS.
     """
 
     title = "ecs service"
@@ -43,11 +53,10 @@ class ServiceKind(Kind):
         aws: Aws,
         waiter: Waiter,
         wanted: Mapping[str, Any],
-        settle: Callable[[Found], bool] | None = None,
     ) -> None:
         self._aws = aws
         self._waiter = waiter
-        self._settle = settle
+        self.deployments: Deployments | None = None
         self.cluster = str(wanted.get("cluster", "default"))
         vpc = (wanted.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
         groups = ["networkConfiguration.securityGroups"] if "securityGroups" in vpc else []
@@ -78,7 +87,7 @@ class ServiceKind(Kind):
         return found_service(answer["service"], deploys=True)
 
     def update(self, wanted: Wanted, found: Found, fields: Sequence[FieldChange]) -> Found:
-        if self._settle is not None and in_flight(found.raw) and self._settle(found):
+        if self.deployments is not None and in_flight(found.raw) and self.deployments.settle(found):
             found = self.require(wanted.name)
         if any(field.path.startswith("tags.") for field in fields):
             self._aws.call("ecs", "tag_resource", resourceArn=found.id, tags=tag_list(wanted.tags))
@@ -89,7 +98,11 @@ class ServiceKind(Kind):
                 hint="Use a capacity_provider_strategy (FARGATE is a provider too), or delete the service first.",
             )
         members = {key: wanted.body.get(key) for key in UPDATABLE if key in changed}
-        return self.apply(wanted.name, members, tags={**found.tags, **wanted.tags})
+        updated = self.apply(wanted.name, members, tags={**found.tags, **wanted.tags})
+        if self.deployments is not None and updated.attributes["deploys"] and not updated.raw["desiredCount"]:
+            # Nobody would answer the pause of a stopped service: there is nothing to verify before it starts.
+            self.deployments.pass_through(updated)
+        return updated
 
     def changed(self, found: Found, body: Mapping[str, Any]) -> set[str]:
         """The members of the body that differ from what is found, compared in normal form."""
@@ -158,3 +171,9 @@ def in_flight(service: Mapping[str, Any]) -> bool:
 def running_release(service: Mapping[str, Any]) -> str:
     """C(family:revision) that the service refers to."""
     return str(normalise.revision_of(service["taskDefinition"]))
+
+
+def primary(service: Mapping[str, Any]) -> dict[str, Any]:
+    """The newest deployment of a service; an empty one where ECS lists none (a service being deleted)."""
+    deployments = service.get("deployments", ())
+    return dict(next((item for item in deployments if item.get("status") == "PRIMARY"), {}))
