@@ -70,6 +70,11 @@ def app_id(group_id: str, name: str) -> str:
     return f"{group_id}/{PROVIDER}/containerApps/{name}"
 
 
+def revision_id(app: str, revision: str) -> str:
+    """The id of a revision. app: the id of its app."""
+    return f"{app}/revisions/{revision}"
+
+
 def environment_id(group_id: str, name: str) -> str:
     """The id of a managed environment."""
     return f"{group_id}/{PROVIDER}/managedEnvironments/{name}"

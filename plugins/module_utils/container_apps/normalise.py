@@ -47,6 +47,8 @@ def app(body: Mapping[str, Any]) -> Body:
             "workloadProfileName": properties.get("workloadProfileName") or CONSUMPTION,
             "configuration": configuration(properties.get("configuration") or {}),
             "template": template(properties.get("template") or {}),
+            # Set by us on a found body whose revision is not active; never wanted.
+            "deactivated": properties.get("deactivated") or None,
         },
     }
     return _object(drop_empty(normal))
