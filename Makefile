@@ -23,9 +23,8 @@ export NO_COLOR ?= 1
 STAGE := $(CURDIR)/.build/staged
 STAGED := $(STAGE)/ansible_collections/polycloud/ollama
 WORKERS ?= 2
-# What the type checker holds strictly: the code that imports neither Ansible nor a cloud library.
-PURE = $(wildcard plugins/module_utils/deployment plugins/module_utils/plan.py plugins/module_utils/compare.py \
-         plugins/module_utils/reconcile.py plugins/module_utils/*/translate.py plugins/module_utils/*/capabilities.py)
+# What the type checker holds strictly: the code that modules share, and the tools of the tests.
+TYPED := plugins/module_utils tests/tools tests/helpers
 # A playbook run. What a pipeline takes from its user (INVENTORY, CLOUD, LIMIT) reaches the shell as environment and is
 # expanded there, in quotes, never by make. ARGS is for a person at a terminal.
 export INVENTORY ?= inventory/example
@@ -105,8 +104,8 @@ format: environment ## Let ruff lay out the Python and mend what it safely can
 	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
 
 .PHONY: types
-types: environment ## mypy --strict on the pure code
-	@tests/tools/types.sh $(PURE)
+types: environment ## mypy --strict on the code that modules share, and on the tools
+	@tests/tools/types.sh $(TYPED)
 
 .PHONY: reuse
 reuse: environment ## A licence and a copyright for every file

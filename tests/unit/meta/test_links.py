@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from tests.helpers.tree import ROOT, files
+from tests.helpers.tree import ROOT, files, load
 
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
@@ -43,3 +43,9 @@ def test_each_page_of_the_documentation_is_reached_from_the_index_of_its_folder(
     indexes = {page for page in pages if page.name == "README.md"}
     linked = {(index.parent / link).resolve() for index in indexes for link in LINK.findall(index.read_text("utf-8"))}
     assert pages - linked == {ROOT / "docs" / "README.md"}
+
+
+def test_the_readme_shows_only_variables_that_the_roles_know() -> None:
+    known = set(load("roles/common/meta/argument_specs.yml")["argument_specs"]["main"]["options"])
+    shown = set(re.findall(r"`(ollama_[a-z_]+)`", (ROOT / "README.md").read_text(encoding="utf-8")))
+    assert shown - known - {"ollama_targets"} == set()

@@ -1,0 +1,119 @@
+# Copyright (c) 2026 polycloud.ollama contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Writes roles/common/meta/argument_specs.yml from what the modules accept: `python -m tests.tools.role_specs`.
+
+The options come from module_utils/deployment/options.py and the options.py of each platform, their descriptions from
+the doc fragment and the modules. What belongs to the roles alone is in role_specs_own.yml. A test fails where the
+written file is not what this makes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.helpers.tree import ROOT, documentation, fragment
+
+FILE = ROOT / "roles" / "common" / "meta" / "argument_specs.yml"
+OWN = ROOT / "tests" / "tools" / "role_specs_own.yml"
+UTILS = "ansible_collections.polycloud.ollama.plugins.module_utils"
+PLATFORMS = {"ecs": "ecs_deployment", "aci": "aci_deployment", "container_apps": "container_app_deployment"}
+REQUIRED = ("name", "image", "models")
+NOT_A_VARIABLE = ("state",)
+KEYS = ("type", "elements", "required", "choices", "default", "no_log")
+HEADER = """---
+# Copyright (c) 2026 polycloud.ollama contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Written by tests/tools/role_specs.py from what the modules accept. Change it there, or in tests/tools/role_specs_own.yml.
+"""
+Spec = dict[str, dict[str, Any]]
+
+
+class Indented(yaml.SafeDumper):
+    """Writes lists inside of their key, as yamllint wants them."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        """Never leave the indentation of a list out."""
+        super().increase_indent(flow, False)
+
+
+def role_options(spec: Spec, docs: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """Turn an argument spec into options of a role; descriptions that name module options name variables instead."""
+    return {name: _option(entry, docs.get(name, {}), prefix) for name, entry in spec.items()}
+
+
+def _option(entry: dict[str, Any], docs: dict[str, Any], prefix: str) -> dict[str, Any]:
+    option: dict[str, Any] = {"description": _variables(docs.get("description", []), prefix)}
+    option |= {key: entry[key] for key in KEYS if entry.get(key) not in (None, False) or (key == "default" and key in entry)}
+    if "options" in entry:
+        option["options"] = role_options(entry["options"], docs.get("suboptions", {}), prefix)
+    return option
+
+
+def _variables(text: Any, prefix: str) -> Any:
+    """Name variables instead of module options: O(resources.gpu) is C(ollama_resources.gpu) to the user of a role."""
+    if isinstance(text, list):
+        return [_variables(line, prefix) for line in text]
+    text = re.sub(r"O\(platform(?=[.)])", f"C({prefix}", text)
+    return re.sub(r"O\((?!ollama_)", "C(ollama_", text)
+
+
+def deployment_variables() -> dict[str, Any]:
+    """Return the variables that stand for the shared options of a deployment."""
+    options = importlib.import_module(f"{UTILS}.deployment.options")
+    docs = fragment("polycloud.ollama.deployment")["options"]
+    spec = {**options.DEPLOYMENT_OPTIONS, **options.RUN_OPTIONS}
+    shared = {name: entry for name, entry in spec.items() if name not in NOT_A_VARIABLE}
+    variables = role_options(shared, docs, "ollama_<platform>")
+    for name in REQUIRED:
+        variables[name]["required"] = True
+    return {f"ollama_{name}": _without_default(option) for name, option in variables.items()}
+
+
+def platform_variables() -> dict[str, Any]:
+    """Return one variable for the `platform` option of each deployment module."""
+    found = {}
+    for platform, module in PLATFORMS.items():
+        spec = importlib.import_module(f"{UTILS}.{platform}.options").PLATFORM_OPTIONS
+        docs = documentation(module)["options"]["platform"]
+        found[f"ollama_{platform}"] = {
+            "description": f"Where and how the deployment runs on C({platform}). Required on targets of that platform.",
+            "type": "dict",
+            "options": role_options(spec, docs["suboptions"], f"ollama_{platform}"),
+        }
+    return found
+
+
+def _without_default(option: dict[str, Any]) -> dict[str, Any]:
+    """Leave out the default of a variable itself: it stays unset, so that the module's own default holds."""
+    return {key: value for key, value in option.items() if key != "default"}
+
+
+def specs() -> dict[str, Any]:
+    """Return the whole content of the file."""
+    own = yaml.safe_load(OWN.read_text(encoding="utf-8"))
+    entry = own["argument_specs"]["deployment"]
+    entry["options"] = {**entry["options"], **deployment_variables(), **platform_variables()}
+    return dict(own)
+
+
+def text() -> str:
+    """Return the file as text."""
+    return HEADER + yaml.dump(specs(), Dumper=Indented, sort_keys=False, width=120, allow_unicode=True)
+
+
+def main(file: Path = FILE) -> None:
+    """Write the file."""
+    file.write_text(text(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
