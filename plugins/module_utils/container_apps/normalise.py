@@ -33,6 +33,18 @@ _INGRESS_DEFAULTS = {
 }
 _SCALE_DEFAULTS = {"minReplicas": 0, "maxReplicas": 10, "cooldownPeriod": 300, "pollingInterval": 30}
 _GRACE = 30
+# The fields of API version 2026-07-01 that a caller may set. What else an answer holds is Azure's own (C(imageType),
+# C(ephemeralStorage), fields of newer versions) and says nothing about drift. Source: azure-mgmt-appcontainers 5.1.0.
+_CONFIGURATION = ("activeRevisionsMode", "maxInactiveRevisions", "dapr", "runtime", "service", "identitySettings")
+_TEMPLATE = ("terminationGracePeriodSeconds", "serviceBinds")
+_CONTAINER = ("name", "image", "command", "args")
+_INGRESS = (
+    *("external", "targetPort", "exposedPort", "transport", "customDomains", "allowInsecure", "stickySessions"),
+    *("clientCertificateMode", "corsPolicy", "additionalPortMappings"),
+)
+_SCALE = ("minReplicas", "maxReplicas", "cooldownPeriod", "pollingInterval", "allowScalingRuleOverride")
+_VOLUME = ("name", "storageType", "storageName", "secrets", "mountOptions")
+_SHARE = ("accountName", "accountKey", "accountKeyVaultProperties", "accessMode", "shareName", "server")
 LATEST = "latest revision"
 
 
@@ -56,7 +68,7 @@ def app(body: Mapping[str, Any]) -> Body:
 
 def configuration(body: Mapping[str, Any]) -> Body:
     """The part of an app that all its revisions share."""
-    normal = {key: value for key, value in body.items() if key not in ("ingress", "secrets", "registries")}
+    normal = _pick(body, _CONFIGURATION)
     normal["activeRevisionsMode"] = body.get("activeRevisionsMode") or "Single"
     _drop_defaults(normal, {"maxInactiveRevisions": MOST_INACTIVE_REVISIONS})
     normal["ingress"] = _ingress(body.get("ingress") or {})
@@ -67,7 +79,7 @@ def configuration(body: Mapping[str, Any]) -> Body:
 
 def template(body: Mapping[str, Any]) -> Body:
     """The template of a revision, without its suffix: two revisions with equal templates are the same release."""
-    normal = {key: value for key, value in body.items() if key != "revisionSuffix"}
+    normal = _pick(body, _TEMPLATE)
     _drop_defaults(normal, {"terminationGracePeriodSeconds": _GRACE})
     normal["containers"] = [_container(item) for item in body.get("containers") or ()]
     normal["initContainers"] = [_container(item) for item in body.get("initContainers") or ()]
@@ -103,7 +115,7 @@ def environment(body: Mapping[str, Any]) -> Body:
 def environment_storage(body: Mapping[str, Any]) -> Body:
     """A share of an environment. accountKey stays only where it marks a change (see EnvironmentStorageKind)."""
     properties = body.get("properties") or {}
-    normal = {key: dict(properties[key]) for key in ("azureFile", "nfsAzureFile") if properties.get(key)}
+    normal = {key: _pick(properties[key], _SHARE) for key in ("azureFile", "nfsAzureFile") if properties.get(key)}
     for share in normal.values():
         share.setdefault("accessMode", "ReadOnly")
     return _object(drop_empty({"properties": normal}))
@@ -144,7 +156,7 @@ def memory_gib(value: Any) -> Any:
 
 
 def _ingress(body: Mapping[str, Any]) -> Body:
-    normal = {key: value for key, value in body.items() if key not in ("fqdn", "traffic", "ipSecurityRestrictions")}
+    normal = _pick(body, _INGRESS)
     for key in ("transport", "clientCertificateMode"):
         if normal.get(key):
             normal[key] = str(normal[key]).lower()
@@ -173,7 +185,7 @@ def _registry(body: Mapping[str, Any]) -> Body:
 
 
 def _container(body: Mapping[str, Any]) -> Body:
-    normal = {key: value for key, value in body.items() if key not in ("env", "resources", "probes", "volumeMounts")}
+    normal = _pick(body, _CONTAINER)
     resources = body.get("resources") or {}
     cpu = resources.get("cpu")
     normal["env"] = [_variable(item) for item in sorted(body.get("env") or (), key=lambda item: str(item.get("name")))]
@@ -204,13 +216,13 @@ def _probe(body: Mapping[str, Any]) -> Body:
 
 
 def _volume(body: Mapping[str, Any]) -> Body:
-    normal = dict(body)
+    normal = _pick(body, _VOLUME)
     normal.setdefault("storageType", "EmptyDir")
     return normal
 
 
 def _scale(body: Mapping[str, Any]) -> Body:
-    normal = {key: value for key, value in body.items() if key != "rules"}
+    normal = _pick(body, _SCALE)
     _drop_defaults(normal, _SCALE_DEFAULTS)
     normal["rules"] = _by(body.get("rules"), "name", _rule)
     return normal
@@ -229,6 +241,10 @@ def _rule(body: Mapping[str, Any]) -> Body:
 
 def _profile(body: Mapping[str, Any]) -> Body:
     return {key: body.get(key) for key in ("workloadProfileType", "minimumCount", "maximumCount")}
+
+
+def _pick(body: Mapping[str, Any], names: Iterable[str]) -> Body:
+    return {name: body[name] for name in names if name in body}
 
 
 def _drop_defaults(body: Body, defaults: Mapping[str, Any]) -> None:

@@ -54,7 +54,8 @@ def bundle(
             key=ENVIRONMENT,
             name=deployment.platform.environment.name,
             body=_override(deployment, ENVIRONMENT, environment(deployment, existing)),
-            tags={**deployment.tags, SHARED: "true"},
+            # Two deployments with different tags must not take turns on an environment that they share.
+            tags={**({} if existing else deployment.tags), SHARED: "true"},
             shared=True,
         )
     ]
