@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Iterable
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -95,6 +96,11 @@ class AwsCloud:
         except EcsError as error:
             start_response(f"{error.status} Bad Request", api.headers())
             return [api.error_body(error.code, error.message)]
+        except Exception as error:  # noqa: BLE001
+            # A defect of the sandbox: seen on the console, and as a failed call in the log.
+            traceback.print_exc()
+            start_response("500 Internal Server Error", api.headers())
+            return [api.error_body("InternalFailure", f"the sandbox failed: {type(error).__name__}: {error}")]
 
 
 def create_app(runtime: ProcessRuntime, switch: FaultSwitch, timing: Timing | None = None) -> AwsCloud:

@@ -21,9 +21,11 @@ from moto.backends import list_of_moto_modules
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.http import HTTP_STATUS_CODES
 
 from tests.sandbox.aws import protocol
 from tests.sandbox.aws.ecs.world import World
+from tests.sandbox.http import call_application
 
 UNKNOWN = "UnknownOperationException"
 
@@ -46,15 +48,19 @@ class MotoApp:
                 app = self._dispatcher.get_application(environ)
                 app.debug = False
                 app.config["PROPAGATE_EXCEPTIONS"] = True
-                return list(app(environ, start_response))
+                status, headers, body = call_application(app, environ)
+            # A page of HTML is Flask's own: moto has no route for the path.
+            if status in (404, 405) and body.lstrip()[:9].lower() == b"<!doctype":
+                raise NotImplementedError(f"no route for {environ['REQUEST_METHOD']} {environ.get('PATH_INFO')}")
+            answer = status, headers, body
         except NotImplementedError as error:
             answer = protocol.error(call, environ, 400, UNKNOWN, f"{call.operation} is not emulated: {error}")
         except Exception as error:  # noqa: BLE001
-            # moto raises plain exceptions where its own code meets input that it did not foresee.
+            # moto raises plain exceptions where its own code meets input that it did not foresee. That must be loud.
             message = f"moto failed in {call.service} {call.operation}: {type(error).__name__}: {error}"
-            answer = protocol.error(call, environ, 400, "ValidationException", message)
+            answer = protocol.error(call, environ, 500, "InternalFailure", message)
         status, headers, body = answer
-        start_response(f"{status} Error", headers)
+        start_response(f"{status} {HTTP_STATUS_CODES.get(status, 'Unknown')}", headers)
         return [body]
 
 

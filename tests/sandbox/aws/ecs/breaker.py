@@ -88,7 +88,8 @@ def judge(region: Region, service: Service) -> bool:
         rollout.fail(region, service, REASON, chosen["rollback"])
         return True
     alarms = service.settings["deploymentConfiguration"].get("alarms", {})
-    if alarms.get("enable") and triggered_alarms(region, service):
+    # Alarms guard a release, not the way back.
+    if alarms.get("enable") and primary.record.rollback is None and triggered_alarms(region, service):
         rollout.fail(region, service, ALARM_REASON, alarms["rollback"])
         return True
     return False

@@ -81,7 +81,7 @@ def read_secret(region: str, reference: str) -> str:
     parameter = ssm_backends[ACCOUNT][found_region].get_parameter(name)
     if parameter is None:
         raise SecretError(f"{PULL_FAILED} unable to retrieve secrets from ssm: invalid parameters: {reference}")
-    return str(parameter.value)
+    return str(parameter.decrypt(parameter.value))
 
 
 def _secrets_manager(region: str, reference: str) -> str:
