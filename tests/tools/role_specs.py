@@ -52,7 +52,9 @@ def role_options(spec: Spec, docs: dict[str, Any], prefix: str) -> dict[str, Any
 
 def _option(entry: dict[str, Any], docs: dict[str, Any], prefix: str) -> dict[str, Any]:
     option: dict[str, Any] = {"description": _variables(docs.get("description", []), prefix)}
-    option |= {key: entry[key] for key in KEYS if entry.get(key) not in (None, False) or (key == "default" and key in entry)}
+    option |= {
+        key: entry[key] for key in KEYS if entry.get(key) not in (None, False) or (key == "default" and key in entry)
+    }
     if "options" in entry:
         option["options"] = role_options(entry["options"], docs.get("suboptions", {}), prefix)
     return option
