@@ -95,7 +95,8 @@ class Sandbox:
     @property
     def exports(self) -> dict[str, str]:
         """Return the environment that points any tool at the sandbox."""
-        exports = {"POLYCLOUD_SANDBOX_CONTROL": self._servers["control"].url, **_without_proxy(os.environ)}
+        ours = {"CONTROL": self._servers["control"].url, "STATE": str(self.state_dir)}
+        exports = {f"POLYCLOUD_SANDBOX_{key}": value for key, value in ours.items()} | _without_proxy(os.environ)
         if "aws" in self._servers:
             exports |= _aws_exports(self._servers["aws"].url)
         if "azure" in self._servers:
