@@ -29,7 +29,8 @@ def bad(fault: str) -> str:
 class Adapter:
     """One platform under contract.
 
-    args: a whole deployment from the sandbox's seeds. drift: change a managed field behind our back. immutable: change
+    args: a whole deployment from the sandbox's seeds. drift: change a managed field behind our back. disown: take the
+    ownership tag off the carrier, as if it had been made by hand. immutable: change
     the arguments where the platform cannot follow in place, None where it always can. write: pattern of its first
     write. carrier: bundle key that holds the record. secret_value: it takes secret values, not only references.
     """
@@ -41,6 +42,7 @@ class Adapter:
     write: str
     args: Callable[[Sandbox], Args]
     drift: Callable[[Sandbox], None]
+    disown: Callable[[Sandbox], None]
     immutable: Callable[[Args], Args] | None
     secret_value: bool
     surge: bool
@@ -93,6 +95,12 @@ def ecs_drift(sandbox: Sandbox) -> None:
     ecs_client(sandbox).update_service(cluster="ml", service="chat", enableExecuteCommand=True)
 
 
+def ecs_disown(sandbox: Sandbox) -> None:
+    client = ecs_client(sandbox)
+    arn = client.describe_services(cluster="ml", services=["chat"])["services"][0]["serviceArn"]
+    client.untag_resource(resourceArn=arn, tagKeys=["polycloud-deployment"])
+
+
 # ---- aci and container_apps
 
 
@@ -125,6 +133,12 @@ def aci_args(sandbox: Sandbox) -> Args:
 
 
 ACI_GROUP = ("swedencentral", "Microsoft.ContainerInstance/containerGroups/chat", "2025-09-01")
+
+
+def _disown(sandbox: Sandbox, resource: tuple[str, str, str]) -> None:
+    path = _group_path(sandbox, *resource)
+    tags = arm(sandbox, "GET", path)["tags"]
+    arm(sandbox, "PATCH", path, {"tags": {**tags, "polycloud-deployment": "somebody-else"}})
 
 
 def aci_drift(sandbox: Sandbox) -> None:
@@ -167,6 +181,7 @@ ADAPTERS = (
         write="ecs (CreateCluster|CreateService)",
         args=ecs_args,
         drift=ecs_drift,
+        disown=ecs_disown,
         immutable=None,
         secret_value=False,
         surge=True,
@@ -179,6 +194,7 @@ ADAPTERS = (
         write="PUT containerGroups",
         args=lambda sandbox: {**aci_args(sandbox), "tags": {"team": "ml"}},
         drift=aci_drift,
+        disown=lambda sandbox: _disown(sandbox, ACI_GROUP),
         immutable=aci_immutable,
         secret_value=True,
         surge=False,
@@ -191,6 +207,7 @@ ADAPTERS = (
         write="PUT containerApps",
         args=container_apps_args,
         drift=container_apps_drift,
+        disown=lambda sandbox: _disown(sandbox, APP),
         immutable=None,
         secret_value=True,
         surge=True,

@@ -56,9 +56,11 @@ class Subject:
 
 
 @pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.platform)
-def subject(request: pytest.FixtureRequest, clouds: Sandbox) -> Subject:
+def subject(request: pytest.FixtureRequest, clouds: Sandbox) -> Iterator[Subject]:
     adapter: Adapter = request.param
-    return Subject(adapter, clouds, adapter.args(clouds))
+    subject = Subject(adapter, clouds, adapter.args(clouds))
+    yield subject
+    assert not [text for text in subject.said if CANARY in text], "a secret was printed"
 
 
 @pytest.fixture
@@ -66,14 +68,6 @@ def deployed(subject: Subject) -> Subject:
     subject.run()
     subject.clear()
     return subject
-
-
-@pytest.fixture(autouse=True)
-def _no_secret_is_ever_said(request: pytest.FixtureRequest) -> Iterator[None]:
-    yield
-    for name in ("subject", "deployed"):
-        if name in request.fixturenames:
-            assert not [text for text in request.getfixturevalue(name).said if CANARY in text]
 
 
 def actions(result: dict[str, Any]) -> dict[str, str]:
@@ -241,29 +235,16 @@ def test_absent_deletes_what_is_ours_and_then_changes_nothing(deployed: Subject)
     assert not deployed.run(state="stopped")["changed"]
 
 
-def test_the_deployment_of_somebody_else_is_refused(deployed: Subject) -> None:
-    first = deployed.run()["deployment"]
-    other = deployed.run(fails=True, overrides={}, name="chat", adopt=False, **_as_other_owner(deployed))
+def test_what_is_not_ours_is_refused_and_adopted_only_when_told(deployed: Subject) -> None:
+    deployed.adapter.disown(deployed.sandbox)
+    deployed.clear()
 
-    assert "belongs to deployment" in other["msg"] or "not managed by this collection" in other["msg"]
-    assert deployed.run()["deployment"]["release"] == first["release"]
+    refused = deployed.run(fails=True)
 
-
-def _as_other_owner(subject: Subject) -> Args:
-    """Take the ownership tag off, as if the resource had been made by hand."""
-    from tests.contract import adapters
-
-    if subject.adapter.platform == "ecs":
-        client = adapters.ecs_client(subject.sandbox)
-        arn = client.describe_services(cluster="ml", services=["chat"])["services"][0]["serviceArn"]
-        client.untag_resource(resourceArn=arn, tagKeys=["polycloud-deployment"])
-    else:
-        which = adapters.ACI_GROUP if subject.adapter.platform == "aci" else adapters.APP
-        path = adapters._group_path(subject.sandbox, *which)
-        tags = adapters.arm(subject.sandbox, "GET", path)["tags"]
-        adapters.arm(subject.sandbox, "PATCH", path, {"tags": {**tags, "polycloud-deployment": "somebody"}})
-    subject.clear()
-    return {}
+    assert "adopt: true" in refused["msg"]
+    assert deployed.writes() == []
+    assert deployed.run(adopt=True)["changed"]
+    assert not deployed.run()["changed"]
 
 
 def test_a_changed_secret_is_a_new_release_and_an_unchanged_one_is_not(deployed: Subject) -> None:
