@@ -13,10 +13,10 @@ Spec = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogAnalytics:
-    """The workspace that gets the container logs. Without a key the environment sends logs to Azure Monitor."""
+    """The workspace that gets the container logs: its customer id and its key."""
 
-    customer_id: str
-    shared_key: str | None = field(default=None, repr=False)
+    workspace_id: str
+    workspace_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,10 +42,9 @@ class EnvironmentStorage:
     name: str | None = None
     account_name: str | None = None
     account_key: str | None = field(default=None, repr=False)
-    key_vault_url: str | None = None
-    key_vault_identity: str | None = None
+    account_key_reference: str | None = None
     server: str | None = None
-    access_mode: str = "ReadWrite"
+    read_only: bool = False
     mount_options: str | None = None
     sub_path: str | None = None
 
@@ -69,7 +68,15 @@ class InitContainer:
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
-    mount_models: bool = True
+    mount_models: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """The managed identities of the app: its own, and user-assigned ones by resource id."""
+
+    system_assigned: bool = False
+    user_assigned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,10 +89,9 @@ class ContainerAppsPlatform:
     workload_profile: str | None = None
     ingress_scope: str = "environment"
     storage: EnvironmentStorage | None = None
-    system_identity: bool = False
-    user_identities: tuple[str, ...] = ()
+    identity: Identity = Identity()
     registries: tuple[Registry, ...] = ()
-    secret_identity: str | None = None
+    key_vault_identity: str | None = None
     init_containers: tuple[InitContainer, ...] = ()
     command: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
@@ -103,8 +109,8 @@ ENVIRONMENT: Spec = {
     "log_analytics": {
         "type": "dict",
         "options": {
-            "customer_id": {"type": "str", "required": True},
-            "shared_key": {"type": "str", "no_log": True},
+            "workspace_id": {"type": "str", "required": True},
+            "workspace_key": {"type": "str", "no_log": True},
         },
     },
     "minimum_nodes": {"type": "int"},
@@ -116,11 +122,10 @@ STORAGE: Spec = {
     "name": {"type": "str"},
     "account_name": {"type": "str"},
     "account_key": {"type": "str", "no_log": True},
-    # Addresses, not keys, whatever their names sound like.
-    "key_vault_url": {"type": "str", "no_log": False},
-    "key_vault_identity": {"type": "str", "no_log": False},
+    # An address, not a key, whatever its name sounds like.
+    "account_key_reference": {"type": "str", "no_log": False},
     "server": {"type": "str"},
-    "access_mode": {"type": "str", "choices": ["ReadWrite", "ReadOnly"], "default": "ReadWrite"},
+    "read_only": {"type": "bool", "default": False},
     "mount_options": {"type": "str"},
     "sub_path": {"type": "str"},
 }
@@ -136,7 +141,11 @@ INIT_CONTAINER: Spec = {
     "command": {"type": "list", "elements": "str", "default": []},
     "args": {"type": "list", "elements": "str", "default": []},
     "environment": {"type": "dict", "default": {}},
-    "mount_models": {"type": "bool", "default": True},
+    "mount_models": {"type": "bool", "default": False},
+}
+IDENTITY: Spec = {
+    "system_assigned": {"type": "bool", "default": False},
+    "user_assigned": {"type": "list", "elements": "str", "default": []},
 }
 PLATFORM_OPTIONS: Spec = {
     "resource_group": {"type": "str", "required": True},
@@ -145,10 +154,9 @@ PLATFORM_OPTIONS: Spec = {
     "workload_profile": {"type": "str"},
     "ingress_scope": {"type": "str", "choices": ["environment", "network"], "default": "environment"},
     "storage": {"type": "dict", "options": STORAGE},
-    "system_identity": {"type": "bool", "default": False},
-    "user_identities": {"type": "list", "elements": "str", "default": []},
+    "identity": {"type": "dict", "options": IDENTITY},
     "registries": {"type": "list", "elements": "dict", "options": REGISTRY, "default": []},
-    "secret_identity": {"type": "str", "no_log": False},
+    "key_vault_identity": {"type": "str"},
     "init_containers": {"type": "list", "elements": "dict", "options": INIT_CONTAINER, "default": []},
     "command": {"type": "list", "elements": "str", "default": []},
     "args": {"type": "list", "elements": "str", "default": []},

@@ -63,7 +63,7 @@ class ContainerApps(Platform):
         options = deployment.platform
         logs, share = options.environment.log_analytics, options.storage
         group = environment_group(deployment)
-        keys = {"sharedKey": logs.shared_key} if logs and logs.shared_key else {}
+        keys = {"sharedKey": logs.workspace_key} if logs and logs.workspace_key else {}
         environment = environment_id(self._arm.group_id(group), options.environment.name)
         return {
             ENVIRONMENT: EnvironmentKind(self._arm, group, secrets=keys, guest=own, storage=storage_name(deployment)),

@@ -87,8 +87,8 @@ def environment(deployment: Described, existing: Mapping[str, Any] | None = None
     if options.subnet_id:
         properties["vnetConfiguration"] = {"infrastructureSubnetId": options.subnet_id, "internal": options.internal}
     if options.log_analytics:
-        workspace = {"customerId": options.log_analytics.customer_id}
-        if options.log_analytics.shared_key:
+        workspace = {"customerId": options.log_analytics.workspace_id}
+        if options.log_analytics.workspace_key:
             workspace["sharedKey"] = HIDDEN
         properties["appLogsConfiguration"] = {
             "destination": "log-analytics",
@@ -96,7 +96,12 @@ def environment(deployment: Described, existing: Mapping[str, Any] | None = None
         }
     elif found.get("appLogsConfiguration"):
         properties["appLogsConfiguration"] = found["appLogsConfiguration"]
-    return {"location": deployment.platform.location, "properties": properties}
+    body: dict[str, Any] = {"location": deployment.platform.location, "properties": properties}
+    storage = deployment.platform.storage
+    if storage and storage.account_key_reference:
+        # The environment itself reads the key of a share from Key Vault. Set when it is created.
+        body["identity"] = _identity(deployment)
+    return body
 
 
 def _profiles(deployment: Described, existing: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -120,15 +125,13 @@ def environment_storage(deployment: Described) -> dict[str, Any]:
     storage = deployment.platform.storage
     if storage is None:
         return {}
-    common = {"shareName": storage.share_name, "accessMode": storage.access_mode}
+    common = {"shareName": storage.share_name, "accessMode": "ReadOnly" if storage.read_only else "ReadWrite"}
     if storage.type == "nfs":
         return {"properties": {"nfsAzureFile": {"server": storage.server, **common}}}
     share: dict[str, Any] = {"accountName": storage.account_name, **common}
-    if storage.key_vault_url:
-        share["accountKeyVaultProperties"] = {
-            "keyVaultUrl": storage.key_vault_url,
-            "identity": storage.key_vault_identity or "system",
-        }
+    if storage.account_key_reference:
+        identity = key_vault_identity(deployment)
+        share["accountKeyVaultProperties"] = {"keyVaultUrl": storage.account_key_reference, "identity": identity}
     else:
         share["accountKey"] = HIDDEN
     return {"properties": {"azureFile": share}}
@@ -155,13 +158,13 @@ def app(deployment: Described) -> dict[str, Any]:
 
 
 def _identity(deployment: Described) -> dict[str, Any]:
-    platform = deployment.platform
-    kinds = ["SystemAssigned"] * platform.system_identity + ["UserAssigned"] * bool(platform.user_identities)
+    identity = deployment.platform.identity
+    kinds = ["SystemAssigned"] * identity.system_assigned + ["UserAssigned"] * bool(identity.user_assigned)
     if not kinds:
         return {"type": "None"}
     body: dict[str, Any] = {"type": ",".join(kinds)}
-    if platform.user_identities:
-        body["userAssignedIdentities"] = {identity: {} for identity in platform.user_identities}
+    if identity.user_assigned:
+        body["userAssignedIdentities"] = {name: {} for name in identity.user_assigned}
     return body
 
 
@@ -209,16 +212,16 @@ def _secret(deployment: Described, secret: Secret) -> dict[str, str]:
     return {
         "name": secret_name(secret.name),
         "keyVaultUrl": secret.reference,
-        "identity": secret_identity(deployment),
+        "identity": key_vault_identity(deployment),
     }
 
 
-def secret_identity(deployment: Described) -> str:
-    """The identity that reads Key Vault: given, else the only user-assigned one, else the app's own."""
+def key_vault_identity(deployment: Described) -> str:
+    """The identity that reads Key Vault: given, else the first user-assigned one, else the app's own."""
     platform = deployment.platform
-    if platform.secret_identity:
-        return platform.secret_identity
-    return platform.user_identities[0] if platform.user_identities else "system"
+    if platform.key_vault_identity:
+        return platform.key_vault_identity
+    return platform.identity.user_assigned[0] if platform.identity.user_assigned else "system"
 
 
 def _override(deployment: Described, key: str, body: dict[str, Any]) -> dict[str, Any]:

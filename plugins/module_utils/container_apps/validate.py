@@ -149,8 +149,8 @@ def _nfs(d: Described) -> Iterator[str]:
         return
     if not storage.server:
         yield "platform.storage.server must name the NFS server, such as <account>.file.core.windows.net"
-    if storage.account_key or storage.key_vault_url or storage.account_name:
-        yield "platform.storage.account_name, account_key and key_vault_url are for type smb: NFS has no key"
+    if storage.account_key or storage.account_key_reference or storage.account_name:
+        yield "platform.storage.account_name, account_key and account_key_reference are for type smb: NFS has no key"
     if not is_unknown(storage.share_name) and not storage.share_name.startswith("/"):
         yield f"platform.storage.share_name {show(storage.share_name)} must be /<account>/<share> for type nfs"
     if d.platform.environment.subnet_id is None:
@@ -163,26 +163,28 @@ def _smb(d: Described) -> Iterator[str]:
         return
     if not storage.account_name:
         yield "platform.storage.account_name must name the storage account of the share"
-    if bool(storage.account_key) == bool(storage.key_vault_url):
-        yield "platform.storage needs either account_key or key_vault_url"
-    if storage.key_vault_url and not storage.key_vault_url.startswith("https://"):
-        yield f"platform.storage.key_vault_url {show(storage.key_vault_url)} must be the https URL of a secret"
+    if bool(storage.account_key) == bool(storage.account_key_reference):
+        yield "platform.storage needs either account_key or account_key_reference"
+    reference = storage.account_key_reference
+    if reference and not reference.startswith("https://"):
+        yield f"platform.storage.account_key_reference {show(reference)} must be the https URL of a Key Vault secret"
     if storage.server:
         yield "platform.storage.server is for type nfs"
 
 
 def _identities(d: Described) -> Iterator[str]:
-    for identity in d.platform.user_identities:
-        if not is_unknown(identity) and not _IDENTITY.fullmatch(identity):
-            yield f"platform.user_identities {show(identity)} must be the id of a user-assigned identity"
-    used: list[tuple[str, str | None]] = [("platform.secret_identity", d.platform.secret_identity)]
+    identity = d.platform.identity
+    for name in identity.user_assigned:
+        if not is_unknown(name) and not _IDENTITY.fullmatch(name):
+            yield f"platform.identity.user_assigned {show(name)} must be the id of a user-assigned identity"
+    used: list[tuple[str, str | None]] = [("platform.key_vault_identity", d.platform.key_vault_identity)]
     used += [(f"platform.registries.{item.server}.identity", item.identity) for item in d.platform.registries]
-    given = {identity.lower() for identity in d.platform.user_identities}
+    given = {name.lower() for name in identity.user_assigned}
     for option, user in used:
-        if user == "system" and not d.platform.system_identity:
-            yield f"{option} system needs platform.system_identity: true"
+        if user == "system" and not identity.system_assigned:
+            yield f"{option} system needs platform.identity.system_assigned: true"
         elif user not in (None, "system") and str(user).lower() not in given:
-            yield f"{option} {show(user)} must be in platform.user_identities too"
+            yield f"{option} {show(user)} must be in platform.identity.user_assigned too"
 
 
 def _registries(d: Described) -> Iterator[str]:
@@ -199,8 +201,8 @@ def _secrets(d: Described) -> Iterator[str]:
         if not _SECRET.fullmatch(secret_name(secret.name)):
             yield f"secrets {show(secret.name)} must begin and end with a letter or digit: a secret is named after it"
     references = any(secret.reference for secret in d.secrets)
-    if references and not (d.platform.secret_identity or d.platform.user_identities or d.platform.system_identity):
-        yield "secrets with a reference need platform.user_identities or system_identity: one that may read Key Vault"
+    if references and not (d.platform.identity.user_assigned or d.platform.identity.system_assigned):
+        yield "secrets with a reference need platform.identity: one that may read Key Vault"
 
 
 def _ingress(d: Described) -> Iterator[str]:
