@@ -35,7 +35,7 @@ from tests.sandbox.runtime import ProcessRuntime
 
 # The api-versions that are served. The bodies are judged by the newest SDK models whichever is asked for.
 API_VERSIONS = {
-    "microsoft.resources": ("2021-04-01", "2022-09-01", "2024-03-01", "2025-04-01"),
+    "microsoft.resources": ("2022-12-01", "2021-04-01", "2022-09-01", "2024-03-01", "2025-04-01"),
     "microsoft.containerinstance": ("2023-05-01", "2025-09-01"),
     "microsoft.app": ("2025-01-01", "2025-07-01", "2026-07-01"),
     "microsoft.storage": ("2023-05-01", "2024-01-01", "2025-06-01", "2026-09-01"),
@@ -123,6 +123,8 @@ class AzureCloud:
         return [answer.encode()]
 
     def _answer(self, request: ArmRequest, environ: WSGIEnvironment) -> ArmResponse:
+        if self.world.failure is not None:
+            raise RuntimeError("a step of the emulated Azure failed") from self.world.failure
         route, params, allowed = self._router.find(request.method, request.path)
         self._check_subscription(request)
         self._check_api_version(request)

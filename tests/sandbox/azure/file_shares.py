@@ -129,7 +129,7 @@ def _check(properties: Json, account: Resource, old: Resource | None) -> None:
     if protocol == "NFS" and (not premium or account.body["properties"].get("supportsHttpsTrafficOnly", True)):
         raise bad_request(
             "NfsShareNotSupported",
-            f"NFS shares need a Premium FileStorage account with supportsHttpsTrafficOnly off: not '{account.id.name}'.",
+            f"NFS shares need a Premium FileStorage account with supportsHttpsTrafficOnly off, not '{account.id.name}'",
         )
     if properties.get("rootSquash") is not None:
         if protocol != "NFS":

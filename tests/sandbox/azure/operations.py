@@ -51,7 +51,7 @@ class Operation:
 
     def fail(self, code: str, message: str, status: str = "Failed") -> None:
         """End it badly; ``status`` may be Canceled."""
-        self._end(status, ArmError(409, code, message))
+        self._end(status, ArmError(400, code, message))
 
     def _end(self, status: str, error: ArmError | None) -> None:
         if self.running:

@@ -21,7 +21,7 @@ from tests.sandbox.azure.arm import (
 from tests.sandbox.azure.errors import bad_request, conflict, group_not_found
 from tests.sandbox.azure.operations import Operations
 from tests.sandbox.azure.router import GROUP, SUBSCRIPTION, Handler, Route
-from tests.sandbox.azure.service import Service, tracked
+from tests.sandbox.azure.service import TENANT_ID, Service, tracked
 from tests.sandbox.azure.world import Resource, World
 
 NAME = re.compile(r"[\w().-]{0,89}[\w()-]")
@@ -43,6 +43,8 @@ class ResourceGroups(Service):
     def routes(self) -> list[Route]:
         """Return the routes."""
         return [
+            Route("GET", "/subscriptions", self.list_subscriptions),
+            Route("GET", SUBSCRIPTION, self.get_subscription),
             Route("GET", f"{SUBSCRIPTION}/resourceGroups", self.list_all),
             Route("GET", GROUP, self.get),
             Route("PUT", GROUP, self.put),
@@ -94,6 +96,23 @@ class ResourceGroups(Service):
                 f"'{old['location']}'.",
             )
         return ArmResponse(200 if old else 201, self.add(old["name"] if old else name, location, body.get("tags")))
+
+    def list_subscriptions(self, request: ArmRequest) -> ArmResponse:
+        """List the one subscription."""
+        return page(request, [self._subscription()])
+
+    def get_subscription(self, request: ArmRequest) -> ArmResponse:
+        """Return the subscription."""
+        return ArmResponse(200, self._subscription())
+
+    def _subscription(self) -> Json:
+        return {
+            "id": f"/subscriptions/{self.subscription}",
+            "subscriptionId": self.subscription,
+            "tenantId": TENANT_ID,
+            "displayName": "sandbox",
+            "state": "Enabled",
+        }
 
     def list_locations(self, request: ArmRequest) -> ArmResponse:
         """List the regions of the subscription."""

@@ -89,6 +89,8 @@ class World:
         self.timing = timing or Timing()
         self.lock = threading.RLock()
         self.resources: dict[str, Resource] = {}
+        # An error of the emulator itself in a step of the scheduler.
+        self.failure: Exception | None = None
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self._closing = threading.Event()
@@ -152,11 +154,12 @@ class World:
                         self._guarded(resource.machine.tick, now)
 
     def _guarded(self, step: Callable[..., None], *arguments: Any) -> None:
-        # One broken resource must not stop the others; the log shows it, and the tests read the log.
+        # One broken resource must not stop the others; the next request tells what happened.
         try:
             step(*arguments)
-        except Exception:
+        except Exception as error:
             LOG.exception("a step of the emulated Azure failed")
+            self.failure = error
 
     def clear(self) -> None:
         """Stop all workloads and forget everything; returns when the processes have ended."""
@@ -164,6 +167,7 @@ class World:
             machines = [resource.machine for resource in self.resources.values() if resource.machine is not None]
             self.resources.clear()
             self._timers.clear()
+            self.failure = None
             for machine in machines:
                 machine.stop()
         self._workers.shutdown(wait=True)
