@@ -13,8 +13,8 @@ description:
     definition and the service together, and shows a plan before it changes anything.
   - A release is good when ECS has brought it up and a real prompt was answered by its main model. A bad release is
     rolled back, and its configuration is refused until O(force=true).
-  - With O(update.strategy=surge), the default, the new release waits behind a pause of an ECS blue/green deployment until
-    it is proven, while the old one serves. With O(update.strategy=stop_first) the old release stops first.
+  - With O(update.strategy=surge), the default, the new release waits behind a pause of an ECS blue/green deployment
+    until it is proven, while the old one serves. With O(update.strategy=stop_first) the old release stops first.
   - Network, security groups, IAM roles, capacity providers, load balancers and file systems are given by the user.
   - A count that Application Auto Scaling owns is never changed, and a stopped service is not woken.
 author:
@@ -108,8 +108,8 @@ options:
         type: str
       efs:
         description:
-          - File system with the models, for O(storage.mode=volume) and O(storage.mode=both). Traffic to it is encrypted.
-          - The value RV(polycloud.ollama.efs_storage#module:efs) of the module M(polycloud.ollama.efs_storage) fits here.
+          - File system with the models, for O(storage.mode=volume) and O(storage.mode=both). Traffic is encrypted.
+          - The value RV(polycloud.ollama.efs_storage#module:efs) fits here.
         type: dict
         suboptions:
           file_system_id:
