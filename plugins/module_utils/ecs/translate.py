@@ -147,7 +147,9 @@ def health_check(deployment: Ecs) -> dict[str, Any]:
     """
     check = deployment.platform.health_check
     baked = deployment.storage.mode == "baked"
-    asked = ["CMD", OLLAMA, "show", deployment.main_model.name] if baked else ["CMD", OLLAMA, "ps"]
+    # Without models nothing is deployed: a stop, a rollback or a removal names none.
+    named = baked and deployment.models
+    asked = ["CMD", OLLAMA, "show", deployment.main_model.name] if named else ["CMD", OLLAMA, "ps"]
     return {
         "command": list(check.command) or asked,
         "interval": check.interval,
