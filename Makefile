@@ -23,6 +23,9 @@ export NO_COLOR ?= 1
 STAGE := $(CURDIR)/.build/staged
 STAGED := $(STAGE)/ansible_collections/polycloud/ollama
 WORKERS ?= 2
+UNITS ?= tests/unit
+REAL ?= tests
+INTEGRATION ?= tests --ignore=tests/unit
 # What the type checker holds strictly: the code that modules share, and the tools of the tests.
 TYPED := plugins/module_utils tests/tools tests/helpers
 # A playbook run. What a pipeline takes from its user (INVENTORY, CLOUD, LIMIT) reaches the shell as environment and is
@@ -121,20 +124,20 @@ docs-lint: stage ## Documentation of plugins and roles, their links and referenc
 		--skip-rstcheck --validate-collection-refs dependent .
 
 .PHONY: units
-units: environment ## Unit tests
-	@$(BIN)/pytest tests/unit -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+units: environment ## Unit tests (UNITS=path for some)
+	@$(BIN)/pytest $(UNITS) -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: integration
-integration: environment ## Tests against the emulated clouds
-	@$(BIN)/pytest tests --ignore=tests/unit -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
+integration: environment ## Tests against the emulated clouds (INTEGRATION=path for some)
+	@$(BIN)/pytest $(INTEGRATION) -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: contract
 contract: environment ## The behaviours that every platform must show
 	@$(BIN)/pytest tests -k contract -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 .PHONY: real-tests
-real-tests: environment ## The tests marked real
-	@$(BIN)/pytest tests -m real $(PYTEST_ARGS)
+real-tests: environment ## The tests marked real (REAL=path for some)
+	@$(BIN)/pytest $(REAL) -m real $(PYTEST_ARGS)
 
 .PHONY: ansible-lint
 ansible-lint: environment ## ansible-lint, profile production
