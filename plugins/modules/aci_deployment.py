@@ -134,8 +134,14 @@ options:
             description: Name of the share.
             type: str
             required: true
+          resource_group:
+            description: Resource group of the storage account, O(platform.resource_group) where it is not set.
+            type: str
           account_key:
-            description: Key of the storage account.
+            description:
+              - Key of the storage account. Without it, and without O(platform.azure_files.account_key_reference), the
+                module
+                reads it from Azure, which needs the permission C(Microsoft.Storage/storageAccounts/listKeys/action).
             type: str
           account_key_reference:
             description: Address of a Key Vault secret that holds the key, instead of

@@ -24,6 +24,7 @@ REGISTRIES: Spec = {
 AZURE_FILES: Spec = {
     "account_name": {"type": "str", "required": True},
     "share_name": {"type": "str", "required": True},
+    "resource_group": {"type": "str"},
     "account_key": {"type": "str", "no_log": True},
     "account_key_reference": {"type": "str", "no_log": False},
     "read_only": {"type": "bool", "default": False},
@@ -91,10 +92,15 @@ class Registry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AzureFiles:
-    """The share that holds the models. account_key_reference: address of a Key Vault secret, instead of the key."""
+    """The share that holds the models.
+
+    account_key_reference: address of a Key Vault secret, instead of the key. Without either the key is read from Azure,
+    from the account in C(resource_group) (that of the container group where it is not given).
+    """
 
     account_name: str
     share_name: str
+    resource_group: str | None = None
     account_key: str | None = field(default=None, repr=False)
     account_key_reference: str | None = None
     read_only: bool = False

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..azure_files.resources import read_key
 from ..clients.azure import AzureClient, Emit
 from ..clients.azure_versions import CONTAINER_INSTANCE
 from ..compare import diff, merge
@@ -58,7 +59,13 @@ class ContainerGroupPlatform(Platform):
 
     def observe(self) -> Observed:
         name = self.deployment.name
-        found = gather({"profile": lambda: self._profile.read(name), "group": lambda: self._group.read(name)})
+        reads: dict[str, Callable[[], Found | None]] = {
+            "profile": lambda: self._profile.read(name),
+            "group": lambda: self._group.read(name),
+            "key": self._read_storage_key,
+        }
+        found = gather(reads)
+        del found["key"]
         group, profile = found["group"], found["profile"]
         release = group.tags.get(RELEASE, "") if group else ""
         if profile is not None and release and profile.attributes["revision"] != release:
@@ -74,6 +81,15 @@ class ContainerGroupPlatform(Platform):
             endpoints=self._urls(group.raw) if group and running else (),
             image=history.image_of(group.body) if group else "",
         )
+
+    def _read_storage_key(self) -> None:
+        """Read the key of the share's account where the description gives none: so it travels through no playbook."""
+        files, place = self.deployment.platform.azure_files, self.deployment.platform.resource_group
+        if files is None or self.deployment.storage.mode == "baked":
+            return
+        if files.account_key is None and files.account_key_reference is None:
+            key = read_key(self._client, files.resource_group or place, files.account_name)
+            self._secrets[f"volumes.{translate.VOLUME}.{files.account_name}"] = key
 
     def secret_values(self) -> Mapping[str, str]:
         return known(self._secrets)

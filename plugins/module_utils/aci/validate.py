@@ -171,8 +171,8 @@ def _storage(d: Aci) -> Iterator[str]:
         return
     if d.storage.mode == "baked":
         yield "platform.azure_files needs storage.mode volume or both"
-    if (files.account_key is None) == (files.account_key_reference is None):
-        yield "platform.azure_files needs either account_key or account_key_reference"
+    if files.account_key is not None and files.account_key_reference is not None:
+        yield "platform.azure_files takes either account_key or account_key_reference"
     if files.read_only and d.storage.mode == "both":
         yield "platform.azure_files.read_only does not go with storage.mode both: the image seeds the share"
 
