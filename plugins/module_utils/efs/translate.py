@@ -83,10 +83,11 @@ def _access_point_problems(point: Mapping[str, Any]) -> list[str]:
         found.append(
             f"access_point.permissions {point['permissions']!r} must be three or four octal digits such as 0755"
         )
-    for key in ("uid", "gid"):
-        if not 0 <= point[key] <= 4294967295:
-            found.append(f"access_point.{key} {point[key]} must be between 0 and 4294967295")
-    return found
+    return found + [
+        f"access_point.{key} {point[key]} must be between 0 and 4294967295"
+        for key in ("uid", "gid")
+        if not 0 <= point[key] <= 4294967295
+    ]
 
 
 def mount_target_key(subnet: str) -> str:
