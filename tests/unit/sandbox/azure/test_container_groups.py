@@ -117,6 +117,12 @@ def test_a_group_in_transition_asks_to_retry_later(azure: Any, group_body: Any) 
         assert "still transitioning, please retry later" in refused.message
 
 
+def add_port(properties: Any, port: int) -> None:
+    """Open one more port, on the container and on the group's address."""
+    properties["ipAddress"]["ports"].append({"port": port})
+    properties["containers"][0]["properties"]["ports"].append({"port": port})
+
+
 @pytest.mark.parametrize(
     ("what", "change"),
     [
@@ -125,6 +131,7 @@ def test_a_group_in_transition_asks_to_retry_later(azure: Any, group_body: Any) 
         ("CPU", lambda p: p["containers"][0]["properties"]["resources"]["requests"].update(cpu=3)),
         ("memory", lambda p: p["containers"][0]["properties"]["resources"]["requests"].update(memoryInGB=5)),
         ("network profile", lambda p: p.pop("ipAddress")),
+        ("ports", lambda p: add_port(p, 80)),
     ],
 )
 def test_what_only_delete_and_create_can_change_is_refused(azure: Any, group_body: Any, what: str, change: Any) -> None:
@@ -148,6 +155,16 @@ def test_a_stopped_group_has_no_process_and_no_address_and_cannot_be_updated(azu
     assert "ip" not in azure.call("GET", path).body["properties"]["ipAddress"]
     refused = azure.call("PUT", path, group_body)
     assert (refused.status, refused.code) == (409, "ContainerGroupNotRunning")
+
+
+def test_a_group_that_failed_and_was_stopped_cannot_be_updated_either(azure: Any, group_body: Any) -> None:
+    share = {"shareName": "none", "storageAccountName": "none", "storageAccountKey": "x"}
+    group_body["properties"]["volumes"] = [{"name": "v", "azureFile": share}]
+    path = azure.path(GROUPS, "chat")
+    azure.follow(azure.call("PUT", path, group_body))
+    azure.call("POST", path + "/stop")
+    azure.until(lambda: azure.call("GET", path).body["properties"]["instanceView"]["state"] == "Stopped")
+    assert azure.call("PUT", path, group_body).code == "ContainerGroupNotRunning"
 
 
 def test_start_is_a_new_deployment_of_the_same_body(azure: Any, group_body: Any) -> None:
