@@ -20,25 +20,38 @@ from tests.sandbox.aws.ecs.world import World
 from tests.sandbox.faults import FaultSwitch
 from tests.sandbox.runtime import ProcessRuntime
 
+EXPIRED = "The security token included in the request is expired"
 # What the gate asks for: status, error code and text.
 FAULTS = {
     "throttle": (400, "ThrottlingException", "Rate exceeded"),
     "error500": (500, "InternalFailure", "The request processing has failed because of an unknown error."),
     "unavailable": (503, "ServiceUnavailable", "The service is temporarily unavailable."),
-    "expired_credentials": (403, "ExpiredTokenException", "The security token included in the request is expired"),
+    "expired_credentials": (400, "ExpiredTokenException", EXPIRED),
+}
+# Protocols that word some of these in their own way.
+FAULTS_OF_PROTOCOL = {
+    ("throttle", "query"): (400, "Throttling", "Rate exceeded"),
+    ("throttle", "ec2"): (503, "RequestLimitExceeded", "Request limit exceeded."),
+    ("throttle", "rest-json"): (429, "ThrottlingException", "Rate exceeded"),
+    ("expired_credentials", "query"): (403, "ExpiredToken", EXPIRED),
+    ("expired_credentials", "ec2"): (400, "RequestExpired", "Request has expired."),
+    ("expired_credentials", "rest-json"): (403, "ExpiredTokenException", EXPIRED),
 }
 
 
 class AwsCloud:
-    """The Cloud of the sandbox's contract; see ``tests/sandbox/http.py``."""
+    """The Cloud of the sandbox's contract; see ``tests/sandbox/http.py``.
+
+    moto keeps its state in module globals, so one cloud at a time can be in use in a process: creation and ``reset``
+    take moto over.
+    """
 
     name = "aws"
 
     def __init__(self, runtime: ProcessRuntime, switch: FaultSwitch, timing: Timing | None = None) -> None:
         self._world = World(runtime, switch, timing or Timing())
         self._moto = moto_app.MotoApp(self._world)
-        efs.install()
-        autoscaling.install(self._world)
+        self._take_moto()
         self._scheduler = Scheduler(self._world)
         self._scheduler.start()
         self._closed = threading.Event()
@@ -54,10 +67,8 @@ class AwsCloud:
 
     def error_response(self, kind: str, environ: WSGIEnvironment) -> protocol.Answer:
         """Return a fault in the form of the service that was called."""
-        status, code, message = FAULTS[kind]
         call = protocol.classify(environ)
-        if kind == "throttle" and call.service == "ec2":
-            code = "RequestLimitExceeded"
+        status, code, message = FAULTS_OF_PROTOCOL.get((kind, protocol.name_of(call, environ)), FAULTS[kind])
         return protocol.error(call, environ, status, code, message)
 
     def seed(self) -> dict[str, Any]:
@@ -70,7 +81,7 @@ class AwsCloud:
         with self._world.lock:
             tasks = [task for region in self._world.regions.values() for task in region.tasks.values()]
             self._world.clear()
-            moto_app.forget()
+            self._take_moto()
         for task in tasks:
             if task.workload is not None and task.workload.alive():
                 task.workload.stop(0)
@@ -83,6 +94,12 @@ class AwsCloud:
             self._closed.set()
             self._scheduler.close()
             self.reset()
+
+    def _take_moto(self) -> None:
+        """Empty moto, and let what is patched in it look at this world."""
+        moto_app.forget()
+        efs.install()
+        autoscaling.install(self._world)
 
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         call = protocol.classify(environ)

@@ -14,6 +14,7 @@ from moto.core.exceptions import JsonRESTError
 from moto.efs.exceptions import AccessPointNotFound, BadRequest, FileSystemNotFound
 from moto.efs.models import AccessPoint, EFSBackend, FileSystem, MountTarget
 from moto.efs.responses import EFSResponse
+from moto.efs.urls import response, url_paths
 
 # How long a new resource stays in state ``creating``, in seconds.
 CREATING = 0.3
@@ -21,6 +22,8 @@ ACCESS_POINTS_LIMIT = 10000
 THROUGHPUT_MODES = ("bursting", "provisioned", "elastic")
 PERMISSIONS = re.compile(r"[0-7]{3,4}")
 JSON = {"Content-Type": "application/json"}
+# The older tagging actions, which still exist in the cloud and which some clients use.
+OLD_TAG_PATHS = ("tags", "create-tags", "delete-tags")
 
 
 class EfsError(JsonRESTError):
@@ -48,6 +51,11 @@ def install() -> None:
     EFSResponse.update_file_system = _update_file_system  # type: ignore[attr-defined]
     EFSResponse.put_backup_policy = _put_backup_policy  # type: ignore[attr-defined]
     EFSResponse.delete_file_system_policy = _delete_policy  # type: ignore[attr-defined]
+    EFSResponse.describe_tags = _describe_tags  # type: ignore[attr-defined]
+    EFSResponse.create_tags = _create_tags  # type: ignore[attr-defined]
+    EFSResponse.delete_tags = _delete_tags  # type: ignore[attr-defined]
+    for path in OLD_TAG_PATHS:
+        url_paths[f"/2015-02-01/{path}/<file_system_id>"] = response.dispatch
     for name in ("describe_backup_policy", "describe_file_system_policy", "put_file_system_policy"):
         setattr(EFSResponse, name, _needs_file_system(getattr(EFSResponse, name)))
     for name in ("list_tags_for_resource", "tag_resource", "untag_resource"):
@@ -233,6 +241,27 @@ def _delete_policy(self: Any) -> Any:
     """Remove the file system policy; none is fine."""
     _file_system(self.efs_backend, self._get_param("FileSystemId")).file_system_policy = None
     return "", dict(JSON)
+
+
+def _describe_tags(self: Any) -> Any:
+    """List the tags of a file system."""
+    found = _file_system(self.efs_backend, self._get_param("FileSystemId"))
+    return json.dumps({"Tags": self.efs_backend.list_tags_for_resource(found.file_system_id)}), dict(JSON)
+
+
+def _create_tags(self: Any) -> Any:
+    """Add or replace tags of a file system."""
+    found = _file_system(self.efs_backend, self._get_param("FileSystemId"))
+    tags = {tag["Key"]: tag["Value"] for tag in self._get_param("Tags")}
+    self.efs_backend.tag_resource(found.file_system_arn, tags)
+    return "", {"status": 204, **JSON}
+
+
+def _delete_tags(self: Any) -> Any:
+    """Remove tags of a file system."""
+    found = _file_system(self.efs_backend, self._get_param("FileSystemId"))
+    self.efs_backend.untag_resource(found.file_system_arn, self._get_param("TagKeys"))
+    return "", {"status": 204, **JSON}
 
 
 def _needs_file_system(stock: Any) -> Any:

@@ -92,13 +92,21 @@ def classify(environ: WSGIEnvironment) -> Call:
     return Call(service or "unknown", f"{method} {path}", region)
 
 
+def name_of(call: Call, environ: WSGIEnvironment) -> str:
+    """Return the protocol of a call: json, rest-json, query, ec2 or rest-xml."""
+    if environ.get("HTTP_X_AMZ_TARGET"):
+        # Some services speak more than one; the header is that of JSON.
+        return "json"
+    model = _model(call.service)
+    return str(model.metadata.get("protocol", "json")) if model is not None else "json"
+
+
 def error(call: Call, environ: WSGIEnvironment, status: int, code: str, message: str) -> Answer:
     """Return an error in the form of the service's protocol: JSON, REST-JSON, query XML or EC2's XML."""
-    model = _model(call.service)
-    protocol = model.metadata.get("protocol", "json") if model is not None else "json"
+    protocol = name_of(call, environ)
     request_id = str(uuid.uuid4())
     headers = [("x-amzn-RequestId", request_id)]
-    if environ.get("HTTP_X_AMZ_TARGET") or protocol in ("json", "rest-json"):
+    if protocol in ("json", "rest-json"):
         kind = "application/json" if protocol == "rest-json" else "application/x-amz-json-1.1"
         body: dict[str, Any] = {"__type": code, "message": message}
         if protocol == "rest-json":

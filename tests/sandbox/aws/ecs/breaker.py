@@ -40,10 +40,16 @@ def threshold(service: Service) -> int:
 
 
 def stop_unhealthy(region: Region, service: Service, deployment: Deployment, room: int) -> None:
-    """Stop tasks that fail their health check: at once in a rollout, else when a replacement finds no room."""
+    """Stop tasks that fail their health check: at once in a rollout, else when a replacement finds no room.
+
+    In the service's grace period after the start of a task its health is ignored.
+    """
+    grace = service.settings.get("healthCheckGracePeriodSeconds", 0) * region.world.timing.second
     for task in deployment.live():
-        if task.health == "UNHEALTHY" and (deployment.rollout_state == "IN_PROGRESS" or room <= 0):
-            task.stop("ServiceSchedulerInitiated", f"{UNHEALTHY}.")
+        if task.health != "UNHEALTHY" or time.monotonic() - task.moments["running"] < grace:
+            continue
+        if deployment.rollout_state == "IN_PROGRESS" or room <= 0:
+            task.stop("ServiceSchedulerInitiated", UNHEALTHY)
             service.event(f"(task {task.id}) failed container health checks.")
 
 

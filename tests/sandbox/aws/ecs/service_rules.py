@@ -49,7 +49,8 @@ def deployment_configuration(request: dict[str, Any], old: dict[str, Any] | None
     merged: dict[str, Any] = copy.deepcopy((old or DEPLOYMENT_DEFAULTS) | given)
     if merged["strategy"] not in STRATEGIES:
         raise errors.InvalidParameterException(f"The strategy {merged['strategy']} is not supported by this sandbox.")
-    if merged["strategy"] == "BLUE_GREEN" and old is None and "bakeTimeInMinutes" not in given:
+    turned = merged["strategy"] == "BLUE_GREEN" and (old is None or old["strategy"] != "BLUE_GREEN")
+    if turned and "bakeTimeInMinutes" not in given:
         raise errors.InvalidParameterException("bakeTimeInMinutes must be provided for the BLUE_GREEN strategy.")
     if not 0 <= merged["bakeTimeInMinutes"] <= 1440:
         raise errors.InvalidParameterException("bakeTimeInMinutes must be between 0 and 1440.")

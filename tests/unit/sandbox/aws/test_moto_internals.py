@@ -49,6 +49,8 @@ NAMES = [
     ("moto.efs.models", "EFSBackend.delete_access_point", "access_point_id"),
     ("moto.efs.responses", "EFSResponse.efs_backend", ""),
     ("moto.efs.responses", "EFSResponse.describe_backup_policy", ""),
+    ("moto.efs.urls", "response.dispatch", ""),
+    ("moto.efs.urls", "url_paths", ""),
     ("moto.iam.models", "IAMBackend.create_role", "role_name assume_role_policy_document path"),
     ("moto.moto_server.werkzeug_app", "DomainDispatcherApplication.get_application", "environ"),
     ("moto.moto_server.werkzeug_app", "create_backend_app", "service"),

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from tests.sandbox.faults import FaultRule
+
 from .conftest import Aws
 
 POSIX = {"Uid": 1000, "Gid": 1000}
@@ -54,6 +56,14 @@ def test_a_file_system_becomes_available_and_can_be_changed(aws: Aws) -> None:
     assert code(efs.update_file_system, FileSystemId="fs-0", ThroughputMode="bursting") == "FileSystemNotFound"
     efs.put_backup_policy(FileSystemId=found, BackupPolicy={"Status": "ENABLED"})
     assert efs.describe_backup_policy(FileSystemId=found)["BackupPolicy"]["Status"] == "ENABLED"
+
+
+def test_the_older_tagging_actions_work_too(aws: Aws) -> None:
+    efs = aws.client("efs")
+    found = file_system(aws)
+    efs.create_tags(FileSystemId=found, Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
+    efs.delete_tags(FileSystemId=found, TagKeys=["a"])
+    assert efs.describe_tags(FileSystemId=found)["Tags"] == [{"Key": "b", "Value": "2"}]
 
 
 def test_the_creation_token_makes_a_file_system_unique(aws: Aws) -> None:
@@ -180,24 +190,28 @@ def test_an_action_that_is_not_emulated_is_refused_clearly(
     assert "is not emulated" in caught.value.response["Error"]["Message"]
 
 
-def test_every_service_words_a_throttled_call_in_its_own_form(aws: Aws) -> None:
-    from tests.sandbox.faults import FaultRule
-
-    calls = {
-        "ecs": lambda: aws.ecs.list_clusters(),
-        "efs": lambda: aws.client("efs").describe_file_systems(),
-        "iam": lambda: aws.client("iam").list_roles(),
-        "logs": lambda: aws.client("logs").describe_log_groups(),
-    }
-    for service, call in calls.items():
-        aws.switch.arm(FaultRule(operation=f"^{service} ", kind="throttle", cloud="aws"))
-        with pytest.raises(ClientError) as caught:
-            call()
-        assert caught.value.response["Error"]["Code"] == "ThrottlingException"
-    aws.switch.arm(FaultRule(operation="^ec2 DescribeVpcs$", kind="throttle"))
+@pytest.mark.parametrize(
+    ("service", "action", "throttled", "expired"),
+    [
+        ("ecs", "list_clusters", "ThrottlingException", "ExpiredTokenException"),
+        ("logs", "describe_log_groups", "ThrottlingException", "ExpiredTokenException"),
+        ("efs", "describe_file_systems", "ThrottlingException", "ExpiredTokenException"),
+        ("iam", "list_roles", "Throttling", "ExpiredToken"),
+        ("ec2", "describe_vpcs", "RequestLimitExceeded", "RequestExpired"),
+    ],
+)
+def test_every_service_words_a_fault_in_its_own_form(
+    aws: Aws, service: str, action: str, throttled: str, expired: str
+) -> None:
+    call = getattr(aws.client(service), action)
+    aws.switch.arm(FaultRule(operation=f"^{service} ", kind="throttle", cloud="aws"))
     with pytest.raises(ClientError) as caught:
-        aws.client("ec2").describe_vpcs()
-    assert caught.value.response["Error"]["Code"] == "RequestLimitExceeded"
+        call()
+    assert caught.value.response["Error"]["Code"] == throttled
+    aws.switch.set_credentials_expired(True, "aws")
+    assert code(call) == expired
+    aws.switch.reset()
+    call()
 
 
 def test_calls_are_logged_by_service_action_and_region(aws: Aws) -> None:

@@ -157,6 +157,14 @@ def test_other_faults_of_a_release_trip_the_breaker_too(aws: Aws, fault: str) ->
     assert len(stopped) >= 3
 
 
+def test_the_grace_period_lets_an_unhealthy_task_live(aws: Aws) -> None:
+    aws.create(aws.register("1.0-never-ready"), healthCheckGracePeriodSeconds=100000)
+    aws.until(lambda service: [task["healthStatus"] for task in aws.tasks()] == ["UNHEALTHY"])
+    time.sleep(0.3)
+    assert len(aws.tasks()) == 1
+    assert aws.service()["deployments"][0]["failedTasks"] == 0
+
+
 def test_a_release_without_its_model_is_healthy_for_ecs(aws: Aws) -> None:
     aws.create(aws.register(), deploymentConfiguration=BREAKER)
     aws.steady()
