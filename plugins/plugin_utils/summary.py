@@ -95,7 +95,7 @@ def _health(deploy: Result, facts: Result, validate: Result, failed: Result, che
         return "rolled back" if facts.get("rolled_back") or failed.get("rolled_back") else "failed"
     if check:
         return "planned"
-    if validate.get("answer"):
+    if validate.get("answer") or (facts.get("answer") and facts.get("running")):
         return "healthy"
     if not facts:
         return "not deployed"

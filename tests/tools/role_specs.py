@@ -32,7 +32,7 @@ HEADER = """---
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Written by tests/tools/role_specs.py from what the modules accept. Change it there, or in tests/tools/role_specs_own.yml.
+# Written by tests/tools/role_specs.py from what the modules accept; change it there, or in role_specs_own.yml.
 """
 Spec = dict[str, dict[str, Any]]
 
