@@ -155,11 +155,12 @@ def _check_probe(container: str, probe: Json) -> None:
     probe["type"] = canonical(probe.get("type"), ("Liveness", "Readiness", "Startup"), field)
     if bool(probe.get("httpGet")) == bool(probe.get("tcpSocket")):
         raise invalid(field, f"{probe['type']}: one of httpGet and tcpSocket is needed")
+    # The limits are those of the documentation in Microsoft's SDK models.
     limits = {
-        "initialDelaySeconds": (0, 60),
+        "initialDelaySeconds": (1, 60),
         "periodSeconds": (1, 240),
         "timeoutSeconds": (1, 240),
-        "failureThreshold": (1, 240 if probe["type"] == "Startup" else 48),
+        "failureThreshold": (1, 10),
         "successThreshold": (1, 10 if probe["type"] == "Readiness" else 1),
     }
     for key, (low, high) in limits.items():

@@ -201,6 +201,10 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda b: container(b).update(probes=[{"type": "Liveness", "httpGet": {"port": 1}, "initialDelaySeconds": 61}]),
         INVALID,
     ),
+    "11 failures": (
+        lambda b: container(b).update(probes=[{"type": "Startup", "httpGet": {"port": 1}, "failureThreshold": 11}]),
+        INVALID,
+    ),
     "a mount of no volume": (
         lambda b: container(b).update(volumeMounts=[{"volumeName": "v", "mountPath": "/v"}]),
         INVALID,

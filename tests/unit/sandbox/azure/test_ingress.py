@@ -11,11 +11,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.sandbox.azure.ingress import PORT, Gateway, NoTarget, target
+from tests.sandbox.runtime import ProcessRuntime
 
 APPS = "Microsoft.App/containerApps"
 
@@ -66,6 +68,14 @@ def gateway() -> Iterator[Gateway]:
     started.close()
 
 
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """An address that no other sandbox on this machine uses."""
+    runtime = ProcessRuntime(tmp_path)
+    yield runtime.allocate_address("app")
+    runtime.close()
+
+
 @contextmanager
 def connect(address: str) -> Iterator[http.client.HTTPConnection]:
     connection = http.client.HTTPConnection(address, PORT, timeout=10)
@@ -73,9 +83,11 @@ def connect(address: str) -> Iterator[http.client.HTTPConnection]:
     connection.close()
 
 
-def test_a_request_is_passed_on_with_its_path_headers_and_body(gateway: Gateway, upstream: tuple[str, int]) -> None:
-    gateway.listen("127.66.0.9", lambda: target(*upstream))
-    with connect("127.66.0.9") as connection:
+def test_a_request_is_passed_on_with_its_path_headers_and_body(
+    gateway: Gateway, upstream: tuple[str, int], address: str
+) -> None:
+    gateway.listen(address, lambda: target(*upstream))
+    with connect(address) as connection:
         for number in range(2):
             connection.request("POST", f"/api/x?n={number}", "hello", {"X-Mine": "1"})
             answer = connection.getresponse()
@@ -84,16 +96,16 @@ def test_a_request_is_passed_on_with_its_path_headers_and_body(gateway: Gateway,
             assert (seen["headers"]["X-Mine"], seen["headers"]["X-Forwarded-For"]) == ("1", "127.0.0.1")
 
 
-def test_a_chunked_request_arrives_whole(gateway: Gateway, upstream: tuple[str, int]) -> None:
-    gateway.listen("127.66.0.9", lambda: target(*upstream))
-    with connect("127.66.0.9") as connection:
+def test_a_chunked_request_arrives_whole(gateway: Gateway, upstream: tuple[str, int], address: str) -> None:
+    gateway.listen(address, lambda: target(*upstream))
+    with connect(address) as connection:
         connection.request("POST", "/", iter([b"hel", b"lo"]), encode_chunked=True)
         assert json.loads(connection.getresponse().read())["body"] == "hello"
 
 
-def test_an_answer_is_given_back_piece_by_piece(gateway: Gateway, upstream: tuple[str, int]) -> None:
-    gateway.listen("127.66.0.9", lambda: target(*upstream))
-    with connect("127.66.0.9") as connection:
+def test_an_answer_is_given_back_piece_by_piece(gateway: Gateway, upstream: tuple[str, int], address: str) -> None:
+    gateway.listen(address, lambda: target(*upstream))
+    with connect(address) as connection:
         connection.request("GET", "/")
         answer = connection.getresponse()
         assert answer.read1() == b"first"
@@ -101,22 +113,27 @@ def test_an_answer_is_given_back_piece_by_piece(gateway: Gateway, upstream: tupl
         assert answer.read() == b"second"
 
 
-def test_without_a_target_the_ingress_answers_itself(gateway: Gateway) -> None:
-    def choose() -> Any:
-        raise NoTarget(404, "stopped")
+def test_without_a_target_the_ingress_answers_itself(gateway: Gateway, address: str) -> None:
+    targets: list[tuple[str, int]] = []
 
-    gateway.listen("127.66.0.9", choose)
-    gateway.listen("127.66.0.10", lambda: target("127.0.0.1", 1))
-    for address, status in (("127.66.0.9", 404), ("127.66.0.10", 503)):
+    def choose() -> Any:
+        if not targets:
+            raise NoTarget(404, "stopped")
+        return target(*targets[0])
+
+    gateway.listen(address, choose)
+    for status in (404, 503):
         with connect(address) as connection:
             connection.request("GET", "/")
             assert connection.getresponse().status == status
+        # Port 1 of loopback: nobody listens there.
+        targets.append(("127.0.0.1", 1))
 
 
-def test_a_closed_listener_answers_nobody(gateway: Gateway, upstream: tuple[str, int]) -> None:
-    listener = gateway.listen("127.66.0.9", lambda: target(*upstream))
+def test_a_closed_listener_answers_nobody(gateway: Gateway, upstream: tuple[str, int], address: str) -> None:
+    listener = gateway.listen(address, lambda: target(*upstream))
     gateway.close_listener(listener)
-    with connect("127.66.0.9") as connection, pytest.raises(ConnectionError):
+    with connect(address) as connection, pytest.raises(ConnectionError):
         connection.request("GET", "/")
 
 
