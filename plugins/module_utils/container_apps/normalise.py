@@ -33,6 +33,8 @@ _INGRESS_DEFAULTS = {
 }
 _SCALE_DEFAULTS = {"minReplicas": 0, "maxReplicas": 10, "cooldownPeriod": 300, "pollingInterval": 30}
 _GRACE = 30
+# What a container (an init container too) gets where it asks for nothing.
+_CPU, _MEMORY_GIB = 0.5, 1.0
 # The fields of API version 2026-07-01 that a caller may set. What else an answer holds is Azure's own (C(imageType),
 # C(ephemeralStorage), fields of newer versions) and says nothing about drift. Source: azure-mgmt-appcontainers 5.1.0.
 _CONFIGURATION = ("activeRevisionsMode", "maxInactiveRevisions", "dapr", "runtime", "service", "identitySettings")
@@ -187,11 +189,10 @@ def _registry(body: Mapping[str, Any]) -> Body:
 def _container(body: Mapping[str, Any]) -> Body:
     normal = _pick(body, _CONTAINER)
     resources = body.get("resources") or {}
-    cpu = resources.get("cpu")
     normal["env"] = [_variable(item) for item in sorted(body.get("env") or (), key=lambda item: str(item.get("name")))]
     normal["resources"] = {
-        "cpu": float(cpu) if cpu is not None else None,
-        "memory": memory_gib(resources.get("memory")),
+        "cpu": float(resources.get("cpu") or _CPU),
+        "memory": memory_gib(resources.get("memory") or _MEMORY_GIB),
     }
     normal["probes"] = _by(body.get("probes"), "type", _probe)
     normal["volumeMounts"] = _by(body.get("volumeMounts"), "mountPath", dict)
