@@ -35,6 +35,8 @@ def advance(region: Region, service: Service) -> None:
         return
     blue = _blue(service, green)
     if green.rollout_state == "FAILED":
+        if blue is not None:
+            _maintain(region, service, blue)
         return
     if green.rollout_state == "COMPLETED" or green.record.rollback is not None:
         _drain(service, [each for each in service.deployments if each is not green], green)

@@ -29,6 +29,9 @@ def advance(region: Region, service: Service) -> None:
     if primary is None:
         return
     if primary.rollout_state == "IN_PROGRESS" and not _begun(region, service, primary):
+        # The release waits; what runs must go on running.
+        for old in service.deployments[1:2]:
+            rollout.add_tasks(region, old, service.desired_count - len(service.live()))
         return
     if primary.rollout_state != "FAILED":
         _scale(region, service, primary)

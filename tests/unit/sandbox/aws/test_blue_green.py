@@ -62,6 +62,16 @@ def test_green_comes_up_beside_blue_and_blue_goes_at_the_end(aws: Aws) -> None:
     assert [each["status"] for each in done["lifecycleHookDetails"]] == ["SUCCEEDED"]
 
 
+@pytest.mark.parametrize("strategy", ["BLUE_GREEN", "ROLLING"])
+def test_what_runs_is_kept_running_while_a_release_is_paused(aws: Aws, strategy: str) -> None:
+    blue, _ = release(aws, deploymentConfiguration=configuration("PRE_SCALE_UP") | {"strategy": strategy})
+    aws.deployment_until(waiting)
+    lost = aws.tasks()[0]["taskArn"]
+    aws.ecs.stop_task(cluster="main", task=lost)
+    aws.until(lambda service: running(aws) == {blue: 2} and lost not in [task["taskArn"] for task in aws.tasks()])
+    assert waiting(aws.deployments()[0])
+
+
 def test_a_paused_deployment_can_be_sent_back_with_blue_untouched(aws: Aws) -> None:
     blue, _ = release(aws, "1.1-no-model", deploymentConfiguration=configuration("POST_SCALE_UP"))
     before = {task["taskArn"] for task in aws.tasks() if task["taskDefinitionArn"] == blue}
