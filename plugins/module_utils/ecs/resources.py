@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ..clients.aws import Aws, from_tag_list, tag_list
@@ -62,7 +63,8 @@ class ClusterKind(Kind):
         return _found_cluster(clusters[0]) if clusters else None
 
     def create(self, wanted: Wanted) -> Found:
-        self._aws.call("ecs", "create_cluster", **wanted.body, tags=tag_list(wanted.tags))
+        with self._providers_named():
+            self._aws.call("ecs", "create_cluster", **wanted.body, tags=tag_list(wanted.tags))
         return self._settled(wanted.name)
 
     def update(self, wanted: Wanted, found: Found, fields: Sequence[FieldChange]) -> Found:
@@ -73,13 +75,14 @@ class ClusterKind(Kind):
             settings = wanted.body["settings"]
             self._aws.call("ecs", "update_cluster_settings", cluster=wanted.name, settings=settings)
         if "capacityProviders" in changed:
-            self._aws.call(
-                "ecs",
-                "put_cluster_capacity_providers",
-                cluster=wanted.name,
-                capacityProviders=sorted({*found.raw.get("capacityProviders", ()), *self._providers}),
-                defaultCapacityProviderStrategy=found.raw.get("defaultCapacityProviderStrategy", []),
-            )
+            with self._providers_named():
+                self._aws.call(
+                    "ecs",
+                    "put_cluster_capacity_providers",
+                    cluster=wanted.name,
+                    capacityProviders=sorted({*found.raw.get("capacityProviders", ()), *self._providers}),
+                    defaultCapacityProviderStrategy=found.raw.get("defaultCapacityProviderStrategy", []),
+                )
         return self._settled(wanted.name)
 
     def delete(self, found: Found) -> None:
@@ -106,6 +109,20 @@ class ClusterKind(Kind):
         if instances > 0:
             reasons.append(f"{instances} container instance(s) are registered in it")
         return " and ".join(reasons)
+
+    @contextmanager
+    def _providers_named(self) -> Iterator[None]:
+        """ECS does not say which capacity provider it does not know."""
+        try:
+            yield
+        except ApiError as error:
+            if "capacity provider" not in error.message.lower():
+                raise
+            names = ", ".join(self._providers)
+            raise NotFound(
+                f"{error.message} The deployment names: {names}.",
+                hint="Create the capacity provider, or name another in platform.capacity_provider_strategy.",
+            ) from error
 
     def _settled(self, name: str) -> Found:
         """Wait until capacity providers are attached: a service can refer to them only then."""
