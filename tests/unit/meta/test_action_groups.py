@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.helpers.playbooks import run_playbook
 from tests.helpers.tree import attributes, load, module_names
 
 GROUPS: dict[str, list[Any]] = load("meta/runtime.yml")["action_groups"]
@@ -47,3 +49,14 @@ def test_the_groups_of_the_clouds_extend_the_upstream_groups() -> None:
         for group, entries in GROUPS.items()
     }
     assert extended == {"aws": ["amazon.aws.aws", "community.aws.aws"], "azure": ["azure.azcollection.all"], "all": []}
+
+
+@pytest.mark.parametrize(
+    ("group", "upstream"),
+    [("aws", "amazon.aws.aws_region_info"), ("azure", "azure.azcollection.azure_rm_resourcegroup_info")],
+)
+def test_one_key_of_module_defaults_reaches_the_upstream_modules_too(group: str, upstream: str, tmp_path: Path) -> None:
+    defaults = {f"group/polycloud.ollama.{group}": {"a_default_that_no_module_has": 1}}
+    run = run_playbook(tmp_path, [{"module_defaults": defaults, upstream: {}}])
+    assert run.rc != 0
+    assert "a_default_that_no_module_has" in run.stdout + str(run.stderr)

@@ -46,6 +46,7 @@ def test_each_page_of_the_documentation_is_reached_from_the_index_of_its_folder(
 
 
 def test_the_readme_shows_only_variables_that_the_roles_know() -> None:
-    known = set(load("roles/common/meta/argument_specs.yml")["argument_specs"]["main"]["options"])
+    entries = load("roles/common/meta/argument_specs.yml")["argument_specs"]
+    known = {option for entry in entries.values() for option in entry["options"]}
     shown = set(re.findall(r"`(ollama_[a-z_]+)`", (ROOT / "README.md").read_text(encoding="utf-8")))
     assert shown - known - {"ollama_targets"} == set()
