@@ -193,7 +193,7 @@ class Reconciler:
     ) -> ReleaseFailed:
         """Undo a bad release as far as the user allows, and describe what serves now."""
         self.outcome.changed = True
-        why = f"Release {rollout.release or 'of this run'} is bad: {error}"
+        why = f"Release {rollout.release or 'of this run'} is bad: {str(error).rstrip('.')}"
         self._emit("release", why)
         rejected = with_rejected(dataclasses.replace(record, deployment=self._name), bad_hash)
         if not self.platform.deployment.update.auto_rollback:
