@@ -37,6 +37,7 @@ CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 60.0
 CALL_TIMEOUT = 180.0
 MOST_PAGES = 1000
+BUSY_DELAY = 0.4
 # All our writes may be repeated: a PUT replaces, a PATCH merges, an action (start, stop, listKeys) is the same twice.
 RETRIED_METHODS = frozenset({"GET", "PUT", "PATCH", "POST", "DELETE", "HEAD"})
 ENDED = ("Succeeded", "Failed", "Canceled", "Cancelled", "Unhealthy")
@@ -218,7 +219,7 @@ class AzureClient:
     def _send_patiently(
         self, method: str, resource_id: str, api_version: str, body: Mapping[str, Any] | None, deadline: float
     ) -> Any:
-        delay = 1.0
+        delay = BUSY_DELAY
         while True:
             try:
                 return self._send(method, resource_id, api_version, body)
