@@ -52,11 +52,17 @@ def view(task: Task, with_tags: bool) -> dict[str, Any]:
         "version": task.version,
         "tags": task.tags if with_tags else [],
     }
+    return body | _capacity(task)
+
+
+def _capacity(task: Task) -> dict[str, Any]:
+    """Return the fields that only some capacities have."""
+    body: dict[str, Any] = {}
     if task.capacity_provider is not None:
         body["capacityProviderName"] = task.capacity_provider
     if task.launch_type == "FARGATE":
         body |= {"platformVersion": "1.4.0", "platformFamily": "Linux"}
-        body["ephemeralStorage"] = definition.get("ephemeralStorage", {"sizeInGiB": 20})
+        body["ephemeralStorage"] = task.definition.body.get("ephemeralStorage", {"sizeInGiB": 20})
     return body
 
 
