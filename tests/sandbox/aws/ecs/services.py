@@ -13,6 +13,9 @@ from tests.sandbox.aws.ecs.definition_rules import NAME
 from tests.sandbox.aws.ecs.model import Deployment, Service, TaskDefinition
 from tests.sandbox.aws.ecs.world import Region, page
 
+# Given with a service, and answered with its deployments.
+DEPLOYMENT_ONLY = ("serviceConnectConfiguration", "volumeConfigurations", "vpcLatticeConfigurations")
+
 
 def view(service: Service, with_tags: bool) -> dict[str, Any]:
     """Return a service in the API's shape."""
@@ -28,7 +31,7 @@ def view(service: Service, with_tags: bool) -> dict[str, Any]:
         "events": list(service.events),
         "createdAt": service.created_at,
         **rollout.task_counts(tasks),
-        **service.settings,
+        **{key: value for key, value in service.settings.items() if key not in DEPLOYMENT_ONLY},
     }
     ongoing = next((record for record in service.records if record.ongoing), None)
     if ongoing is not None:
@@ -55,7 +58,8 @@ def _wanted(deployment: Deployment) -> int:
 
 def _deployment(deployment: Deployment) -> dict[str, Any]:
     config = deployment.revision.config
-    kept = ("capacityProviderStrategy", "launchType", "platformVersion", "platformFamily", "networkConfiguration")
+    shared = ("capacityProviderStrategy", "launchType", "platformVersion", "platformFamily", "networkConfiguration")
+    kept = (*shared, *DEPLOYMENT_ONLY)
     return {
         "id": deployment.id,
         "status": deployment.status,

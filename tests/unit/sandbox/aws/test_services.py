@@ -124,6 +124,20 @@ def test_a_service_returns_every_field_it_was_given_and_the_defaults_of_aws(aws:
     assert "launchType" not in service
 
 
+def test_what_belongs_to_a_deployment_is_answered_there_and_not_with_the_service(aws: Aws) -> None:
+    # Terraform always sends the list, empty or not.
+    created = aws.ecs.create_service(
+        cluster="main",
+        serviceName="lattice",
+        taskDefinition=aws.register(),
+        desiredCount=0,
+        networkConfiguration=aws.network,
+        vpcLatticeConfigurations=[],
+    )["service"]
+    assert "vpcLatticeConfigurations" not in created
+    assert created["deployments"][0]["vpcLatticeConfigurations"] == []
+
+
 def test_tags_of_a_service_need_the_include(aws: Aws) -> None:
     aws.create(aws.register(), count=0, tags=[{"key": "team", "value": "ml"}])
     plain = aws.ecs.describe_services(cluster="main", services=["chat"])["services"][0]
