@@ -137,7 +137,22 @@ class Reconciler:
             rollout = self.platform.begin(observed, results)
         else:
             return
+        if start and not releasing and rollout.release == observed.record.last_good:
+            self._restart(observed.record, rollout, began)
+            return
         self._finish(observed.record, rollout, self._hash, self.platform.deployment.main_model, began)
+
+    def _restart(self, record: Record, rollout: Rollout, began: float) -> None:
+        """Prove a good release that was started again. If it does not come up, that is no reason to reject it."""
+        try:
+            self.outcome.changed = True
+            self.outcome.verdict = self._prove(rollout, self.platform.deployment.main_model)
+            self.platform.promote(rollout)
+        except PolycloudError as error:
+            why = f"Release {rollout.release} was good and does not come up again: {str(error).rstrip('.')}"
+            self._emit("release", why)
+            raise self._failure(f"{why}. It was left as it is.", False, None) from error
+        self._tell(self.platform.observe())
 
     def _apply(self, changes: Sequence[Change], observed: Observed) -> dict[str, Found]:
         """Make the changes in order. Returns the resources by key as they are afterwards."""

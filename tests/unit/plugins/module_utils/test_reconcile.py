@@ -197,6 +197,20 @@ def test_stopped_stays_stopped_on_converge_and_starts_when_told(deployed: World)
     assert not deployed.run("started").changed
 
 
+def test_a_good_release_that_does_not_come_up_again_is_neither_removed_nor_rejected(deployed: World) -> None:
+    deployed.run("stopped")
+    deployed.writes()
+    deployed.cloud.bad_images.add(GOOD)
+
+    with pytest.raises(ReleaseFailed, match="was good and does not come up again.*left as it is"):
+        deployed.run("started")
+
+    assert deployed.writes() == ["start"]
+    assert deployed.last.outcome.record.rejected == ()
+    deployed.cloud.bad_images.clear()
+    assert not deployed.run("started").changed
+
+
 def test_a_stopped_deployment_gets_its_new_definition_without_being_started(deployed: World) -> None:
     deployed.run("stopped")
     deployed.writes()
