@@ -202,7 +202,7 @@ def test_a_good_release_that_does_not_come_up_again_is_neither_removed_nor_rejec
     deployed.writes()
     deployed.cloud.bad_images.add(GOOD)
 
-    with pytest.raises(ReleaseFailed, match="was good and does not come up again.*left as it is"):
+    with pytest.raises(ReleaseFailed, match=r"was good and does not come up again.*left as it is"):
         deployed.run("started")
 
     assert deployed.writes() == ["start"]
