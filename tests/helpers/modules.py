@@ -44,20 +44,30 @@ def run_module(
     A module that fails gives a result with `failed: true` (that is data, not an error of the test). A module that does
     not answer in JSON, or leaves a traceback, raises AssertionError with all it said. The result also holds `_stderr`.
     """
-    arguments = {**(args or {}), "_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_no_log": False}
     done = subprocess.run(
         [sys.executable, "-m", f"ansible_collections.polycloud.ollama.plugins.modules.{name}"],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}),
+        input=module_input(args, check, diff),
         capture_output=True,
         text=True,
         env=module_environment(env),
         timeout=timeout,
         check=False,
     )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    return read_result(name, done.returncode, done.stdout, done.stderr)
+
+
+def module_input(args: Mapping[str, Any] | None, check: bool, diff: bool) -> str:
+    """What Ansible writes on a module's standard input."""
+    arguments = {**(args or {}), "_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_no_log": False}
+    return json.dumps({"ANSIBLE_MODULE_ARGS": arguments})
+
+
+def read_result(name: str, code: int, output: str, errors: str) -> dict[str, Any]:
+    """The result in a module's output; AssertionError where there is none, or a traceback."""
+    lines = [line for line in output.splitlines() if line.startswith("{")]
     if not lines:
-        raise AssertionError(f"module {name} gave no result (rc {done.returncode})\n{done.stdout}\n{done.stderr}")
+        raise AssertionError(f"module {name} gave no result (rc {code})\n{output}\n{errors}")
     result: dict[str, Any] = json.loads(lines[-1])
-    if "Traceback (most recent call last)" in done.stderr:
-        raise AssertionError(f"module {name} left a traceback\n{done.stderr}")
-    return {**result, "_stderr": done.stderr}
+    if "Traceback (most recent call last)" in errors:
+        raise AssertionError(f"module {name} left a traceback\n{errors}")
+    return {**result, "_stderr": errors}
