@@ -133,9 +133,13 @@ options:
           account_name:
             description: Name of the storage account, for V(smb).
             type: str
+          resource_group:
+            description: Resource group of the storage account, O(platform.resource_group) if not set.
+            type: str
           account_key:
             description:
-              - Key of the storage account, for V(smb).
+              - Key of the storage account, for V(smb). It is read from the account if neither it nor
+                O(platform.storage.account_key_reference) is set.
               - It is never read back. A new key is seen by its salted digest in a tag of the app.
             type: str
           account_key_reference:

@@ -89,10 +89,12 @@ def secret_values(deployment: Described) -> dict[str, str]:
     return values
 
 
-def storage_key(deployment: Described) -> dict[str, str]:
-    """The storage account key, if the share is mounted with one."""
+def needs_account_key(deployment: Described) -> bool:
+    """True if the share is mounted with a key that the description does not hold: it is read from the account."""
     storage = deployment.platform.storage
-    return {"account_key": storage.account_key} if storage and storage.account_key else {}
+    if storage is None or storage.type == "nfs" or deployment.storage.mode == "baked":
+        return False
+    return storage.account_key is None and storage.account_key_reference is None
 
 
 def location_key(location: Any) -> str:

@@ -35,12 +35,17 @@ class Environment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentStorage:
-    """The file share that holds the models, registered in the environment under C(name)."""
+    """The file share that holds the models, registered in the environment under C(name).
+
+    The key of an SMB share is given, or referred to, or read from the account in C(resource_group) (that of the app
+    where it is not given).
+    """
 
     share_name: str
     type: str = "smb"
     name: str | None = None
     account_name: str | None = None
+    resource_group: str | None = None
     account_key: str | None = field(default=None, repr=False)
     account_key_reference: str | None = None
     server: str | None = None
@@ -121,6 +126,7 @@ STORAGE: Spec = {
     "type": {"type": "str", "choices": ["smb", "nfs"], "default": "smb"},
     "name": {"type": "str"},
     "account_name": {"type": "str"},
+    "resource_group": {"type": "str"},
     "account_key": {"type": "str", "no_log": True},
     # An address, not a key, whatever its name sounds like.
     "account_key_reference": {"type": "str", "no_log": False},

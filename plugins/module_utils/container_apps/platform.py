@@ -8,8 +8,9 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
+from ..azure_files.resources import read_key
 from ..clients.azure_versions import CONTAINER_APPS
 from ..deployment.endpoint import endpoint_url
 from ..deployment.environment import MODELS_VARIABLE, parse_models
@@ -19,11 +20,19 @@ from ..platform import Observed, Platform, Rollout, Target
 from ..reconcile import Emit
 from ..release import RECORD_TAGS, SECRETS, SHARED, Record, secrets_digest
 from ..resource import Found, Kind, Wanted, gather
-from . import normalise
+from .answers import follows_newest, has_traffic, image_of, is_running, quota_advice, server_of, target_port
 from .app import STOP_FIRST, DeployedAppKind, Release, restore_patch
 from .bodies import traffic_to, weighted_revisions
-from .capabilities import CAPABILITIES, PROFILES
-from .naming import CONTAINER, Described, app_id, environment_group, environment_id, profile_type, storage_name
+from .capabilities import CAPABILITIES
+from .naming import (
+    Described,
+    app_id,
+    environment_group,
+    environment_id,
+    needs_account_key,
+    secret_values,
+    storage_name,
+)
 from .resources import Arm, EnvironmentKind, EnvironmentStorageKind
 from .template import uses_volume, wakes_on_request
 from .translate import APP, ENVIRONMENT, STORAGE, STORAGE_KEY, bundle, secret_groups
@@ -54,7 +63,7 @@ class ContainerApps(Platform):
         self._timeout = float(deployment.update.timeout)
         self._strategy = deployment.update.strategy or CAPABILITIES.default_strategy
         own = app_id(arm.group_id(deployment.platform.resource_group), deployment.name)
-        self._watch = Watch(arm, emit, own, advice=_advice(deployment), clock=clock, sleep=sleep)
+        self._watch = Watch(arm, emit, own, advice=quota_advice(deployment), clock=clock, sleep=sleep)
         self._app = DeployedAppKind(arm, deployment, self._watch, emit, strategy=self._strategy)
         self.kinds: Mapping[str, Kind] = self._make_kinds(own)
 
@@ -65,9 +74,13 @@ class ContainerApps(Platform):
         group = environment_group(deployment)
         keys = {"sharedKey": logs.workspace_key} if logs and logs.workspace_key else {}
         environment = environment_id(self._arm.group_id(group), options.environment.name)
+        key = share.account_key if share else None
+        self._storage = EnvironmentStorageKind(self._arm, environment, account_key=key)
         return {
-            ENVIRONMENT: EnvironmentKind(self._arm, group, secrets=keys, guest=own, storage=storage_name(deployment)),
-            STORAGE: EnvironmentStorageKind(self._arm, environment, account_key=share.account_key if share else None),
+            ENVIRONMENT: EnvironmentKind(
+                self._arm, group, secrets=keys, guest=own, storages=[storage_name(deployment)]
+            ),
+            STORAGE: self._storage,
             APP: self._app,
         }
 
@@ -84,14 +97,17 @@ class ContainerApps(Platform):
             APP: lambda: self._app.read(deployment.name),
         }
         if uses_volume(deployment):
-            reads[STORAGE] = lambda: self.kinds[STORAGE].read(storage_name(deployment))
+            reads[STORAGE] = lambda: self._storage.read(storage_name(deployment))
+        if needs_account_key(deployment):
+            reads[STORAGE_KEY] = self._read_key
         found = gather(reads)
+        found.pop(STORAGE_KEY, None)
         app = found[APP]
         if app is None:
             return Observed(found=found)
         if found.get(STORAGE) is not None:
             found[STORAGE] = self._mark_key(found[STORAGE], app.tags)
-        running = _running(app.raw)
+        running = is_running(app.raw)
         host = str(app.attributes.get("fqdn") or "")
         return Observed(
             found=found,
@@ -100,13 +116,24 @@ class ContainerApps(Platform):
             running=running,
             release=self._app.serving,
             endpoints=(self._url(host),) if host and running else (),
-            image=_image(app.body),
+            image=image_of(app.body),
         )
+
+    def _read_key(self) -> None:
+        """Read the key of the share's account, so that it travels through no playbook."""
+        platform = self.deployment.platform
+        share = platform.storage
+        if share is not None:
+            group = share.resource_group or platform.resource_group
+            self._storage.account_key = read_key(cast(Any, self._arm), group, share.account_name or "")
+
+    def secret_values(self) -> Mapping[str, str]:
+        return secret_values(self.deployment)
 
     def _mark_key(self, storage: Found | None, tags: Mapping[str, str]) -> Found | None:
         """Mark the found share if its key is not the one whose digest the app carries."""
         known = tags.get(STORAGE_KEY, "")
-        values = secret_groups(self.deployment)[STORAGE_KEY]
+        values = secret_groups(self.deployment, self._storage.account_key)[STORAGE_KEY]
         share = (storage.body["properties"] if storage else {}).get("azureFile")
         if storage is None or not share or not values:
             return storage
@@ -117,9 +144,8 @@ class ContainerApps(Platform):
     def wanted(self, observed: Observed) -> Sequence[Wanted]:
         app, environment = observed.found.get(APP), observed.found.get(ENVIRONMENT)
         tags = app.tags if app else {}
-        digests = {
-            tag: secrets_digest(values, tags.get(tag, "")) for tag, values in secret_groups(self.deployment).items()
-        }
+        groups = secret_groups(self.deployment, self._storage.account_key)
+        digests = {tag: secrets_digest(values, tags.get(tag, "")) for tag, values in groups.items()}
         return bundle(self.deployment, digests=digests, existing=environment.raw if environment else None)
 
     def notes(self, observed: Observed) -> Sequence[str]:
@@ -132,7 +158,7 @@ class ContainerApps(Platform):
                 "schedule: a request outside the working hours starts a replica (scaling.min is not scaling.max)"
             )
         app = observed.found.get(APP)
-        if app is not None and _port(app.raw) not in (None, deployment.network.port):
+        if app is not None and target_port(app.raw) not in (None, deployment.network.port):
             notes.append("network.port is shared by all revisions: outage expected until the new release answers")
         if self._strategy == STOP_FIRST and observed.exists and not observed.record.last_good:
             notes.append("stop_first: there is no proven release yet to return to")
@@ -189,7 +215,7 @@ class ContainerApps(Platform):
         raw = self._require_app()
         release = self._app.release or Release(rollout.release, rollout.previous)
         configuration: dict[str, Any] = {}
-        if weighted_revisions(raw) != {rollout.release} or _follows_newest(raw):
+        if weighted_revisions(raw) != {rollout.release} or follows_newest(raw):
             configuration["ingress"] = {"traffic": traffic_to(rollout.release)}
         wanted = self._app.wanted_secrets()
         kept = {item["name"] for item in release.secrets or ()} - {item["name"] for item in wanted}
@@ -220,7 +246,7 @@ class ContainerApps(Platform):
         if new != old and self._app.read_revision(old) is None:
             raise RolloutFailed(f"revision {old} no longer exists, so {new} stays in place")
         # Without traffic the new revision goes first: it may hold the GPU, and its provisioning blocks other writes.
-        if new != old and (rollout.outage or not _has_traffic(raw, new)):
+        if new != old and (rollout.outage or not has_traffic(raw, new)):
             self._stop_bad(new, wait=rollout.outage)
         self._revive(old)
         self._restore(old)
@@ -249,7 +275,7 @@ class ContainerApps(Platform):
         now = self._require_app()
         release = self._app.release
         if release is None or release.before is None:
-            if weighted_revisions(now) != {serving} or _follows_newest(now):
+            if weighted_revisions(now) != {serving} or follows_newest(now):
                 self._app.patch({"properties": {"configuration": {"ingress": {"traffic": traffic_to(serving)}}}})
             return
         patch = restore_patch(release, now, serving)
@@ -265,7 +291,7 @@ class ContainerApps(Platform):
             return None
         properties = revision["properties"]
         template = properties.get("template") or {}
-        container = _server(template)
+        container = server_of(template)
         variables = {item.get("name"): item for item in container.get("env") or ()}
         models = parse_models(str((variables.get(MODELS_VARIABLE) or {}).get("value") or ""))
         look = judge(revision)
@@ -335,50 +361,3 @@ class ContainerApps(Platform):
 
     def _url(self, host: str) -> str:
         return endpoint_url(self.deployment, host, None, "https")
-
-
-def _advice(deployment: Described) -> str:
-    """What to do when no place to run is found for a replica."""
-    kind = profile_type(deployment)
-    profile = PROFILES.get(kind)
-    where = deployment.platform.location
-    if not deployment.wants_gpu:
-        return f"The workload profile has no room for another replica in {where}."
-    quota = f"ask for the quota '{profile.quota}'" if profile and profile.quota else f"ask for quota of {kind}"
-    return (
-        f"No GPU of {kind} is free in {where}: {quota}, choose another region, or set update.strategy: stop_first if "
-        "the old release holds the only one."
-    )
-
-
-def _running(raw: Mapping[str, Any]) -> bool:
-    status = str((raw.get("properties") or {}).get("runningStatus") or "")
-    return status not in ("Stopped", "Suspended")
-
-
-def _port(raw: Mapping[str, Any]) -> Any:
-    configuration = (raw.get("properties") or {}).get("configuration") or {}
-    return (configuration.get("ingress") or {}).get("targetPort")
-
-
-def _follows_newest(raw: Mapping[str, Any]) -> bool:
-    """True if some traffic goes to whatever revision is newest."""
-    configuration = (raw.get("properties") or {}).get("configuration") or {}
-    entries = normalise.traffic((configuration.get("ingress") or {}).get("traffic"))
-    return any(entry["name"] == normalise.LATEST for entry in entries)
-
-
-def _has_traffic(raw: Mapping[str, Any], revision: str) -> bool:
-    """True if a revision gets requests, by name or as the newest."""
-    newest = (raw.get("properties") or {}).get("latestReadyRevisionName")
-    return revision in weighted_revisions(raw) or (_follows_newest(raw) and revision == newest)
-
-
-def _image(body: Mapping[str, Any]) -> str:
-    return str(_server((body.get("properties") or {}).get("template") or {}).get("image") or "")
-
-
-def _server(template: Mapping[str, Any]) -> Mapping[str, Any]:
-    containers: Sequence[Mapping[str, Any]] = template.get("containers") or ()
-    named = [item for item in containers if item.get("name") == CONTAINER]
-    return (named or list(containers) or [{}])[0]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from ..clients.azure_versions import CONTAINER_APPS
@@ -75,14 +75,14 @@ class EnvironmentKind(Kind):
         *,
         secrets: Mapping[str, str] | None = None,
         guest: str = "",
-        storage: str = "",
+        storages: Iterable[str] = (),
     ) -> None:
-        """guest and storage: the id of the app and the name of the storage that do not count as its users."""
+        """guest and storages: the id of the app and the names of the storages that do not count as its users."""
         self._arm = arm
         self._group = resource_group
         self._secrets = dict(secrets or {})
         self._guest = guest
-        self._storage = storage
+        self._storages = frozenset(storages)
 
     def id(self, name: str) -> str:
         return environment_id(self._arm.group_id(self._group), name)
@@ -127,7 +127,7 @@ class EnvironmentKind(Kind):
         mine = {self._guest.lower()}
         apps = [item for item in reads["apps"] if _environment_of(item) == here and item["id"].lower() not in mine]
         jobs = [item for item in reads["jobs"] if _environment_of(item) == here]
-        storages = [item for item in reads["storages"] if item["name"] != self._storage]
+        storages = [item for item in reads["storages"] if item["name"] not in self._storages]
         counts = (("other app", len(apps)), ("job", len(jobs)), ("other storage", len(storages)))
         return ", ".join(f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts if count)
 
@@ -161,7 +161,7 @@ class EnvironmentStorageKind(Kind):
         """environment: the id of the managed environment."""
         self._arm = arm
         self._environment = environment
-        self._key = account_key
+        self.account_key = account_key
 
     def id(self, name: str) -> str:
         return f"{self._environment}/storages/{name}"
@@ -175,8 +175,8 @@ class EnvironmentStorageKind(Kind):
 
     def create(self, wanted: Wanted) -> Found:
         body = dict(wanted.body["properties"])
-        if self._key and "accountKey" in (body.get("azureFile") or {}):
-            body["azureFile"] = {**body["azureFile"], "accountKey": self._key}
+        if self.account_key and "accountKey" in (body.get("azureFile") or {}):
+            body["azureFile"] = {**body["azureFile"], "accountKey": self.account_key}
         return _storage_found(self._arm.put(self.id(wanted.name), CONTAINER_APPS, {"properties": body}))
 
     def update(self, wanted: Wanted, found: Found, fields: Sequence[FieldChange]) -> Found:

@@ -16,7 +16,7 @@ from ..compare import merge
 from ..deployment.model import Secret
 from ..release import DEPLOYMENT, SECRETS, SHARED
 from ..resource import Wanted
-from ..unknown import Ref
+from ..unknown import Ref, is_unknown
 from .capabilities import CONSUMPTION, MOST_INACTIVE_REVISIONS
 from .naming import (
     Described,
@@ -26,7 +26,6 @@ from .naming import (
     registry_secret,
     secret_name,
     secret_values,
-    storage_key,
     storage_name,
 )
 from .template import template, uses_volume
@@ -71,9 +70,10 @@ def bundle(
     return wanted
 
 
-def secret_groups(deployment: Described) -> dict[str, dict[str, str]]:
-    """The secret values behind each digest tag."""
-    return {SECRETS: secret_values(deployment), STORAGE_KEY: storage_key(deployment)}
+def secret_groups(deployment: Described, account_key: str | None) -> dict[str, dict[str, str]]:
+    """The secret values behind each digest tag. A key that is known only after apply has no digest yet."""
+    known = account_key is not None and not is_unknown(account_key)
+    return {SECRETS: secret_values(deployment), STORAGE_KEY: {"account_key": account_key or ""} if known else {}}
 
 
 def environment(deployment: Described, existing: Mapping[str, Any] | None = None) -> dict[str, Any]:

@@ -163,8 +163,8 @@ def _smb(d: Described) -> Iterator[str]:
         return
     if not storage.account_name:
         yield "platform.storage.account_name must name the storage account of the share"
-    if bool(storage.account_key) == bool(storage.account_key_reference):
-        yield "platform.storage needs either account_key or account_key_reference"
+    if storage.account_key and storage.account_key_reference:
+        yield "platform.storage takes either account_key or account_key_reference"
     reference = storage.account_key_reference
     if reference and not reference.startswith("https://"):
         yield f"platform.storage.account_key_reference {show(reference)} must be the https URL of a Key Vault secret"

@@ -53,8 +53,11 @@ BROKEN: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     (SMALL, platform(storage=SMB), "storage.mode baked mounts nothing"),
     (VOLUME, {}, "storage.mode volume needs platform.storage"),
     (VOLUME, platform(storage={**SMB, "name": "A B"}), "platform.storage.name 'A B'"),
-    (VOLUME, platform(storage={**SMB, "account_key": None}), "either account_key or account_key_reference"),
-    (VOLUME, platform(storage={**SMB, "account_key_reference": "https://x"}), "either account_key or"),
+    (
+        VOLUME,
+        platform(storage={**SMB, "account_key_reference": "https://x"}),
+        "either account_key or account_key_reference",
+    ),
     (VOLUME, platform(storage={**SMB, "account_name": None}), "platform.storage.account_name"),
     (VOLUME, platform(storage=NFS), "platform.storage.type nfs needs platform.environment.subnet_id"),
     (VOLUME, platform(storage={**NFS, "server": None}, environment={"subnet_id": SUBNET}), "platform.storage.server"),
