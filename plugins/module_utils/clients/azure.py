@@ -272,7 +272,7 @@ def _policies(settings: AzureSettings) -> list[Any]:
         retry,
     ]
     if settings.source != "none":
-        scope = f"{settings.cloud.audience.rstrip('/')}/.default"
+        scope = f"{settings.cloud.audience}/.default"
         chain.append(policies.BearerTokenCredentialPolicy(_LazyCredential(settings), scope))
     return chain
 

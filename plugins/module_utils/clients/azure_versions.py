@@ -4,7 +4,7 @@
 """Dated facts about Azure: API versions and the clouds. Checked 2026-11-22.
 
 Sources: Azure/azure-rest-api-specs (folders under specification/*/resource-manager/*/stable); the endpoint lists of
-Microsoft's packages azure-core (AzureClouds) and azure-cli (cloud.py).
+Microsoft's packages azure-mgmt-core (tools.get_arm_endpoints, held equal by a test) and azure-cli (cloud.py).
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ CLOUDS = {
             "AzureCloud",
             "https://management.azure.com",
             "https://login.microsoftonline.com",
-            "https://management.core.windows.net/",
+            "https://management.azure.com",
             "core.windows.net",
         ),
         Cloud(
             "AzureUSGovernment",
             "https://management.usgovcloudapi.net",
             "https://login.microsoftonline.us",
-            "https://management.core.usgovcloudapi.net/",
+            "https://management.core.usgovcloudapi.net",
             "core.usgovcloudapi.net",
         ),
         Cloud(
             "AzureChinaCloud",
             "https://management.chinacloudapi.cn",
             "https://login.chinacloudapi.cn",
-            "https://management.core.chinacloudapi.cn/",
+            "https://management.chinacloudapi.cn",
             "core.chinacloudapi.cn",
         ),
     )

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 
@@ -70,6 +71,56 @@ def test_no_token_is_sent_to_a_loopback_address_without_tls(arm: ArmServer, monk
 
     assert "authorization" not in arm.headers[0]
     assert arm.headers[0]["user-agent"].startswith("polycloud.ollama/")
+
+
+class Wire:
+    """Stands for the network: keeps the requests and answers each with an empty object."""
+
+    connection_config = None
+    requests: ClassVar[list[Any]] = []
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+
+    def send(self, request: Any, **_options: Any) -> Any:
+        self.requests.append(request)
+        return SimpleNamespace(status_code=200, headers={}, request=request, text=lambda: "{}", read=lambda: b"{}")
+
+    def sleep(self, seconds: float) -> None:
+        raise AssertionError("nothing to wait for")
+
+
+class Token:
+    def get_token(self, *scopes: str, **_options: Any) -> Any:
+        return SimpleNamespace(token=f"token for {scopes[0]}", expires_on=time.time() + 3600)
+
+
+def test_a_token_for_the_clouds_own_audience_is_sent_over_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(azure, "RequestsTransport", Wire)
+    monkeypatch.setattr(azure, "make_credential", lambda settings: Token())
+    monkeypatch.setattr(Wire, "requests", [])
+    principal = {"client_id": "c", "secret": "x", "tenant": "t", "subscription_id": "s"}
+
+    azure_client({**principal, "cloud_environment": "AzureUSGovernment"}).get(GROUP, VERSION)
+
+    (request,) = Wire.requests
+    assert request.url == f"https://management.usgovcloudapi.net{GROUP}?api-version={VERSION}"
+    assert request.headers["Authorization"] == "Bearer token for https://management.core.usgovcloudapi.net/.default"
+
+
+def test_credentials_that_give_no_token_fail_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    from azure.core.exceptions import ClientAuthenticationError
+
+    def refuse(*_scopes: str, **_options: Any) -> Any:
+        raise ClientAuthenticationError("AADSTS7000222: the provided client secret keys are expired")
+
+    monkeypatch.setattr(azure, "RequestsTransport", Wire)
+    monkeypatch.setattr(azure, "make_credential", lambda settings: SimpleNamespace(get_token=refuse))
+    monkeypatch.setattr(Wire, "requests", [])
+
+    with pytest.raises(ApiError, match=r"AADSTS7000222.*renew them"):
+        azure_client({"client_id": "c", "secret": "x", "tenant": "t", "subscription_id": "s"}).get(GROUP, VERSION)
+    assert Wire.requests == []
 
 
 # ---- long operations

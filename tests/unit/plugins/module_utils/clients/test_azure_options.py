@@ -168,6 +168,7 @@ def test_our_clouds_are_those_of_microsofts_own_package() -> None:
         setting = {"AzureCloud": "AZURE_PUBLIC_CLOUD", "AzureUSGovernment": "AZURE_US_GOVERNMENT"}
         theirs = get_arm_endpoints(setting.get(cloud.name, "AZURE_CHINA_CLOUD"))
         assert theirs["resource_manager"].rstrip("/") == cloud.resource_manager
+        assert theirs["credential_scopes"] == [f"{cloud.audience}/.default"]
 
 
 def test_the_environment_chooses_the_cloud_where_the_option_does_not() -> None:
