@@ -19,7 +19,8 @@ CAPABILITIES = Capabilities(
     default_strategy="surge",
     updates_while_stopped=True,
     autoscaling=True,
-    schedule=True,
+    # Scheduled actions of Application Auto Scaling are not made by this collection yet.
+    schedule=False,
     public_exposure=True,
     allowed_cidrs=False,
     authentication=("none", "external"),

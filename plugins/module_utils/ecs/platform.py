@@ -172,6 +172,12 @@ class Ecs(Platform):
                 "the load balancer has no alternate target group, so ECS replaces task by task: the new release gets "
                 "traffic once its health check passes, before the prompt is answered"
             )
+        scaling = self.deployment.scaling
+        if scaling.min != scaling.max:
+            notes.append(
+                f"scaling.max {scaling.max} needs a scalable target of yours: this module starts with {scaling.min} and "
+                "leaves the count to it"
+            )
         service = observed.found.get(SERVICE)
         if service is not None and in_flight(service.raw):
             notes.append("a deployment is under way: it is verified if it is what is wanted, else rolled back first")
