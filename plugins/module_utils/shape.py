@@ -21,7 +21,7 @@ SPECIAL = {
 }
 _BACK = {api: ours for ours, api in SPECIAL.items()}
 # Maps whose keys are the user's own words.
-FREE = ("options", "dockerLabels", "driverOpts", "labels", "tags", "userAssignedIdentities", "secret")
+FREE = ("options", "dockerLabels", "driverOpts", "labels", "tags", "userAssignedIdentities", "secret", "metadata")
 
 
 def camel(name: str) -> str:
