@@ -29,6 +29,8 @@ ASSIGNING = "AssigningReplica"
 
 
 class State(StrEnum):
+    """How far a revision has come, as far as waiting for it goes."""
+
     READY = "ready"
     WAITING = "waiting"
     FAILED = "failed"
