@@ -21,7 +21,7 @@ CAPABILITIES = Capabilities(
     default_strategy="surge",
     # No page of Microsoft says what an update of a stopped app does, and whether it stays stopped. Two third-party
     # observations (issue 1269, and provisioners that stop, update and start) say that it is taken. Until a real run
-    # shows that no replica wakes, a change waits for the start: see docs/decisions/container-apps-surge.md.
+    # shows that no replica wakes, a change waits for the start: see docs/decisions/0011-container-apps-surge.md.
     updates_while_stopped=False,
     autoscaling=True,
     schedule=True,
