@@ -161,6 +161,8 @@ def container_apps_args(sandbox: Sandbox) -> Args:
             "resource_group": sandbox.seeds["azure"]["resource_groups"]["westus3"],
             "location": "westus3",
             "environment": {"name": "ml"},
+            # Nobody waits for a long answer here.
+            "drain": 0,
         },
     }
 

@@ -9,7 +9,7 @@ import json
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ import pytest
 
 from tests.contract.adapters import ADAPTERS, BETTER, CANARY, GOOD, Adapter, Args, bad
 from tests.helpers.modules import run_module
+from tests.helpers.warm import run_warm
 from tests.sandbox.launcher import Sandbox
 
 READS = ("GET", "List", "Describe", "Get", "listSecrets", "listKeys")
@@ -30,9 +31,10 @@ class Subject:
     sandbox: Sandbox
     base: Args
     said: list[str] = field(default_factory=list)
+    runner: Callable[..., dict[str, Any]] = run_warm
 
     def run(self, *, check: bool = False, fails: bool = False, **changes: Any) -> dict[str, Any]:
-        result = run_module(self.adapter.module, {**self.base, **changes}, check=check, diff=True)
+        result = self.runner(self.adapter.module, {**self.base, **changes}, check=check, diff=True)
         self.said.append(json.dumps(result, default=str))
         assert bool(result.get("failed")) is fails, result.get("msg", result)
         return result
@@ -74,7 +76,12 @@ def actions(result: dict[str, Any]) -> dict[str, str]:
     return {change["key"]: change["action"] for change in result["plan"]["changes"]}
 
 
-def test_create_answers_a_prompt_and_the_second_run_changes_nothing(subject: Subject) -> None:
+@pytest.mark.parametrize("runner", [run_warm, run_module])
+def test_create_answers_a_prompt_and_the_second_run_changes_nothing(
+    subject: Subject, runner: Callable[..., dict[str, Any]]
+) -> None:
+    """Once as all tests here run a module, and once as Ansible does, with a Python of its own."""
+    subject.runner = runner
     created = subject.run()
     assert created["changed"]
     assert created["deployment"]["answer"]
