@@ -91,6 +91,7 @@ def _rules(rules: Mapping[str, Any]) -> Body:
 
 
 def flat_file_service(body: Mapping[str, Any]) -> Body:
+    """A file service: for how many days deleted shares are kept, 0 for not at all."""
     policy = ((body.get("properties") or {}).get("shareDeleteRetentionPolicy")) or {}
     days = int(policy.get("days") or 0) if policy.get("enabled") else 0
     return {"retentionDays": days}

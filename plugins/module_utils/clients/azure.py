@@ -303,7 +303,7 @@ def azure_client(params: Mapping[str, Any], emit: Emit = _silent, *, timeout: fl
     if AZURE_IMPORT_ERROR is not None:
         from ansible.module_utils.basic import missing_required_lib
 
-        raise PolycloudError(missing_required_lib("azure-mgmt-core", url="https://pypi.org/project/azure-mgmt-core/"))
+        raise PolycloudError(missing_required_lib("azure-mgmt-core"))
     return AzureClient(azure_settings(params, os.environ), emit, timeout=timeout)
 
 

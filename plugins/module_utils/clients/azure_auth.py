@@ -75,9 +75,7 @@ def _identity() -> Any:
     except ImportError as error:
         from ansible.module_utils.basic import missing_required_lib
 
-        raise PolycloudError(
-            missing_required_lib("azure-identity", url="https://pypi.org/project/azure-identity/")
-        ) from error
+        raise PolycloudError(missing_required_lib("azure-identity")) from error
     return azure.identity
 
 
