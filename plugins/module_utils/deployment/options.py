@@ -78,7 +78,7 @@ HEALTH: Spec = {
     "prompt": {"type": "str", "default": "Reply with one word: ready"},
     "timeout": {"type": "int", "default": 900},
     "startup_timeout": {"type": "int", "default": 600},
-    "min_tokens_per_second": {"type": "float"},
+    "min_tokens_per_second": {"type": "float", "no_log": False},
     "require_gpu": {"type": "bool"},
 }
 UPDATE: Spec = {
