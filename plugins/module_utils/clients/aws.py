@@ -133,7 +133,8 @@ def _translated(call: str, error: Any) -> PolycloudError:
     details = error.response.get("Error", {})
     code = str(details.get("Code", ""))
     message = str(details.get("Message", "")) or "no message"
-    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    metadata = error.response.get("ResponseMetadata", {})
+    status, tries = int(metadata.get("HTTPStatusCode", 0)), int(metadata.get("RetryAttempts", 0)) + 1
     if code in ABSENT:
         return NotFound(f"{call}: {code}: {message}")
     if code in DENIED:
@@ -141,7 +142,7 @@ def _translated(call: str, error: Any) -> PolycloudError:
     if code in BAD_CREDENTIALS:
         return ApiError(call, status, code, message, hint="The AWS credentials are wrong or have expired: renew them.")
     if code in ("ThrottlingException", "TooManyRequestsException", "Throttling"):
-        return ApiError(call, status, code, message, hint=f"AWS throttled the call {ATTEMPTS} times; run again later.")
+        return ApiError(call, status, code, message, hint=f"AWS throttled the call {tries} time(s): run again.")
     return ApiError(call, status, code, message)
 
 
