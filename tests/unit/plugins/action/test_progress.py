@@ -68,10 +68,9 @@ def test_events_are_shown_while_the_module_runs(
 
 
 def test_the_internal_option_does_not_show_in_the_invocation(engines: Engines, tmp_path: Path) -> None:
-    keys = {"ansible.builtin.debug": {"msg": "given={{ probe.invocation.module_args.keys() | join(',') }}"}}
-    run = run_playbook(tmp_path, [probe(engines.url(gpu=False)), keys], "-vvv", env={"ANSIBLE_INJECT_INVOCATION": "1"})
+    run = run_playbook(tmp_path, [probe(engines.url(gpu=False))], "-vvv", env={"ANSIBLE_INJECT_INVOCATION": "1"})
     assert run.rc == 0, run.stdout
-    assert "given=" in run.stdout
+    assert "module_args" in run.stdout
     assert "progress_file" not in run.stdout + str(run.stderr)
 
 
