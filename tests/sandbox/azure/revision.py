@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.sandbox.azure.arm import Json, now_text
 from tests.sandbox.azure.ingress import Listener
 from tests.sandbox.azure.replica import Replica, ReplicaPlan
+from tests.sandbox.azure.scalers import cron_replicas, wakes_on_request
 from tests.sandbox.azure.world import World
 
 
@@ -117,9 +119,11 @@ class Revision:
     def _wanted(self, now: float, stopped: bool) -> int:
         if stopped or not self.active:
             return 0
-        if self.open_requests:
+        rules = self.scale["rules"]
+        if self.open_requests and wakes_on_request(rules):
             self.wake(now)
-        return max(self.scale["minReplicas"] or 0, int(now < self._woken_until))
+        by_calendar = min(cron_replicas(rules, datetime.now(UTC)), int(self.scale["maxReplicas"]))
+        return max(int(self.scale["minReplicas"] or 0), int(now < self._woken_until), by_calendar)
 
     def _judge(self, now: float, wanted: int) -> None:
         """Say whether a revision that is being provisioned has become ready, or has failed."""
