@@ -56,6 +56,7 @@ def image_of(body: Mapping[str, Any]) -> str:
 
 
 def server_of(template: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The container of a template that serves: ours by its name, else the first."""
     containers: Sequence[Mapping[str, Any]] = template.get("containers") or ()
     named = [item for item in containers if item.get("name") == CONTAINER]
     return (named or list(containers) or [{}])[0]

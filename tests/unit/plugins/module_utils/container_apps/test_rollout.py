@@ -9,7 +9,7 @@ import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -303,6 +303,15 @@ def test_outside_the_working_hours_a_release_is_refused_before_it_is_written(azu
     with pytest.raises(Refused, match="outside the working hours"):
         reconciler.run("present")
     assert azure.client.get(azure.app_id, CONTAINER_APPS) is None
+
+
+def test_working_hours_start_a_replica_without_any_request(azure: Azure) -> None:
+    days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    # The hours lie around the moment of the test.
+    now = datetime.now(UTC)
+    begin, end = (now - timedelta(hours=1)).strftime("%H:%M"), (now + timedelta(hours=2)).strftime("%H:%M")
+    outcome = azure.run(schedule={"timezone": "UTC", "start": begin, "stop": end, "days": days})
+    assert outcome.verdict is not None
 
 
 def test_a_new_storage_key_is_written_though_azure_never_shows_it(azure: Azure) -> None:
