@@ -14,7 +14,7 @@ from ..compare import FieldChange
 from ..errors import ApiError, NotFound
 from ..release import RELEASE, SECRETS
 from ..resource import Found, Kind, Wanted
-from . import normalise
+from .normalise import IMMUTABLE, container_group, container_group_profile
 from .secrets import fill_secrets
 
 PROVIDER = "providers/Microsoft.ContainerInstance"
@@ -28,7 +28,7 @@ class GroupKind(Kind):
     """
 
     title = "aci container group"
-    immutable = normalise.IMMUTABLE
+    immutable = IMMUTABLE
     # A new salt makes a new digest each time it is computed: it must not show in a plan.
     secret_paths = (f"tags.{SECRETS}",)
 
@@ -43,7 +43,7 @@ class GroupKind(Kind):
         return f"{self._client.group_id(self._resource_group)}/{PROVIDER}/containerGroups/{name}"
 
     def normalise(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        return normalise.container_group(body)
+        return container_group(body)
 
     def read(self, name: str) -> Found | None:
         raw = self._client.get(self.id(name), CONTAINER_INSTANCE)
@@ -107,7 +107,7 @@ class ProfileKind(Kind):
         return f"{self._client.group_id(self._resource_group)}/{PROVIDER}/containerGroupProfiles/{name}"
 
     def normalise(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        return normalise.container_group_profile(body)
+        return container_group_profile(body)
 
     def read(self, name: str) -> Found | None:
         """Read the newest revision."""

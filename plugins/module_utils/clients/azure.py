@@ -99,7 +99,9 @@ class AzureClient:
     def subscription_id(self) -> str:
         """The subscription: given, or the one that Azure CLI or the managed identity stands in."""
         if not self._subscription:
-            self._subscription = cli_subscription() if self.settings.source == "cli" else self._first_subscription()
+            self._subscription = (
+                cli_subscription(os.environ) if self.settings.source == "cli" else self._first_subscription()
+            )
         return self._subscription
 
     def group_id(self, resource_group: str) -> str:

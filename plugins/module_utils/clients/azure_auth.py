@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -79,15 +78,14 @@ def _identity() -> Any:
     return azure.identity
 
 
-def cli_subscription() -> str:
-    """The subscription that Azure CLI is set to."""
+def cli_subscription(environ: Mapping[str, str]) -> str:
+    """The subscription that Azure CLI is set to, from its own profile: starting the CLI would take a second."""
+    folder = Path(environ.get("AZURE_CONFIG_DIR") or Path.home() / ".azure")
     try:
-        done = subprocess.run(
-            ["az", "account", "show", "--output", "json"], capture_output=True, text=True, timeout=30, check=True
-        )
-        return str(json.loads(done.stdout)["id"])
-    except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
+        profile = json.loads((folder / "azureProfile.json").read_text(encoding="utf-8-sig"))
+        return next(str(entry["id"]) for entry in profile["subscriptions"] if entry.get("isDefault"))
+    except (OSError, ValueError, KeyError, StopIteration) as error:
         raise PolycloudError(
-            f"No Azure credentials were found, and Azure CLI gave no account ({type(error).__name__}).",
+            f"No Azure credentials were found, and Azure CLI is not signed in ({type(error).__name__}).",
             hint="Set client_id, secret, tenant and subscription_id (or AZURE_CLIENT_ID …), or run: az login.",
         ) from None

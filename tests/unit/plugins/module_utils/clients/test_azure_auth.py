@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -72,20 +73,17 @@ def test_incomplete_credentials_are_refused_with_the_ways_there_are() -> None:
         make_credential(settings("parameters", **TENANT))
 
 
-def test_a_host_without_azure_cli_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-
+def test_a_host_without_azure_cli_is_told_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(PolycloudError, match="az login"):
-        cli_subscription()
+        cli_subscription({"AZURE_CONFIG_DIR": str(tmp_path)})
 
 
-def test_azure_cli_says_which_subscription_it_stands_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    script = tmp_path / "az"
-    script.write_text('#!/bin/sh\nprintf \'{"id": "sub-1", "environmentName": "AzureCloud"}\'\n')
-    script.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+def test_azure_cli_says_which_subscription_it_stands_in(tmp_path: Path) -> None:
+    entries = [{"id": "sub-0", "isDefault": False}, {"id": "sub-1", "isDefault": True}]
+    # Azure CLI writes a byte order mark.
+    (tmp_path / "azureProfile.json").write_text(json.dumps({"subscriptions": entries}), encoding="utf-8-sig")
 
-    assert cli_subscription() == "sub-1"
+    assert cli_subscription({"AZURE_CONFIG_DIR": str(tmp_path)}) == "sub-1"
 
 
 def test_no_error_shows_a_secret() -> None:
