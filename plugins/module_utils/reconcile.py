@@ -17,7 +17,7 @@ from .errors import PolycloudError, Refused, ReleaseFailed
 from .plan import Action, Change, Plan, merge_notes
 from .planner import Consent, plan_changes
 from .platform import Observed, Platform, Rollout, Target
-from .release import DEPLOYMENT, SHARED, Record, with_good, with_rejected
+from .release import DEPLOYMENT, SECRETS, SHARED, Record, with_good, with_rejected
 from .resource import Found, Wanted
 from .unknown import Ref, resolve
 
@@ -319,7 +319,8 @@ class Reconciler:
         return self.platform.carriers[-1]
 
     def _is_release(self, change: Change) -> bool:
-        return change.key in self.platform.carriers and change.action is not Action.KEEP
+        """True if the change makes a new release. New labels on the same definition do not."""
+        return change.key in self.platform.carriers and change.action is not Action.KEEP and not _only_tags(change)
 
     def _unproven(self, observed: Observed) -> bool:
         return observed.exists and observed.running and observed.release != observed.record.last_good
@@ -381,6 +382,12 @@ class Reconciler:
         self.outcome.running = observed.running
         self.outcome.serving = f"{observed.image} (release {observed.release})" if observed.running else "nothing"
         self.outcome.resources = {key: found.id for key, found in observed.found.items() if found is not None}
+
+
+def _only_tags(change: Change) -> bool:
+    """True if only tags differ; the digest of the secret values stands for the values and is more than a tag."""
+    paths = [field.path for field in change.fields]
+    return bool(paths) and all(path.startswith("tags.") and path != f"tags.{SECRETS}" for path in paths)
 
 
 def _deferred(change: Change) -> Change:

@@ -197,6 +197,19 @@ def test_stopped_stays_stopped_on_converge_and_starts_when_told(deployed: World)
     assert not deployed.run("started").changed
 
 
+def test_a_new_tag_is_neither_a_release_nor_an_outage(deployed: World) -> None:
+    service = deployed.cloud.resources["service"]
+    untagged = {key: value for key, value in service.tags.items() if key != "polycloud-deployment"}
+    deployed.cloud.resources["service"] = dataclasses.replace(service, tags=untagged)
+    deployed.asked.clear()
+
+    outcome = deployed.run(adopt=True, update=Update(strategy="stop_first"))
+
+    assert deployed.writes() == ["update service"]
+    assert outcome.plan.notes == ()
+    assert deployed.asked == []
+
+
 def test_a_good_release_that_does_not_come_up_again_is_neither_removed_nor_rejected(deployed: World) -> None:
     deployed.run("stopped")
     deployed.writes()
