@@ -83,3 +83,12 @@ def inventory_of(folder: Path, hosts: Mapping[str, Mapping[str, Any]]) -> Path:
     # JSON is YAML, and quotes everything.
     path.write_text(json.dumps({"all": {"children": {"ollama_targets": group}}}), "utf-8")
     return path
+
+
+def variables(platform: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return arguments of a deployment module, as `tests/contract/adapters.py` makes them, as a user's variables."""
+    taken = dict(arguments)
+    region = taken.pop("region", None)
+    named = {f"ollama_{name}": value for name, value in taken.items() if name != "platform"}
+    aws = {"ollama_aws": {"region": region}} if region else {}
+    return {"ollama_platform": platform, **named, **aws, f"ollama_{platform}": taken["platform"]}
