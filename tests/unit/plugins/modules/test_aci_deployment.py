@@ -67,8 +67,10 @@ def test_a_change_of_tags_alone_restarts_nothing(clouds: Sandbox, base: dict[str
     before = clouds.client.workloads()
     clouds.client.clear_requests()
 
-    assert run(base, tags={"team": "ml"})["changed"]
+    tagged = run(base, tags={"team": "ml"})
 
+    assert tagged["changed"]
+    assert not any("outage" in note for note in tagged["plan"]["notes"])
     assert clouds.client.workloads() == before
     assert set(sent(clouds)) == {"PATCH containerGroups"}
     assert not run(base, tags={"team": "ml"})["changed"]
