@@ -33,8 +33,12 @@ def cron_replicas(rules: Rules | None, now: datetime) -> int:
 
 
 def _inside(metadata: Mapping[str, Any], now: datetime) -> bool:
-    local = now.astimezone(ZoneInfo(metadata["timezone"]))
-    began, ended = _last(metadata["start"], local), _last(metadata["end"], local)
+    try:
+        local = now.astimezone(ZoneInfo(metadata["timezone"]))
+        began, ended = _last(metadata["start"], local), _last(metadata["end"], local)
+    except (ValueError, KeyError, OSError):
+        # An expression or a zone that is not understood starts nothing.
+        return False
     return began is not None and (ended is None or ended < began)
 
 

@@ -41,6 +41,10 @@ def test_a_cron_rule_wants_its_replicas_between_start_and_end(
     assert cron_replicas([rule], moment) == replicas
 
 
+def test_an_expression_that_is_not_understood_starts_nothing() -> None:
+    assert cron_replicas([cron("*/5 * * * *", "0 18 * * *")], datetime(2026, 7, 6, 12, 0, tzinfo=UTC)) == 0
+
+
 def test_a_request_wakes_a_revision_only_by_a_rule_for_requests_or_without_rules() -> None:
     assert wakes_on_request(None)
     assert wakes_on_request([OFFICE, {"name": "http", "http": {"metadata": {"concurrentRequests": "1"}}}])
