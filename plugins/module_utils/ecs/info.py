@@ -13,8 +13,8 @@ from ..clients.aws import Aws, from_tag_list
 from ..errors import NotFound
 from ..release import Record
 from ..resource import gather
+from ..shape import from_api
 from .normalise import revision_of
-from .shape import from_api
 from .tasks import Tasks, address
 
 # DescribeServices takes ten names a call.

@@ -14,12 +14,12 @@ from ..compare import FieldChange
 from ..errors import InvalidDeployment
 from ..resource import Found, Wanted
 from ..resource_module import Bundle
+from ..shape import from_api, to_api
 from ..unknown import is_unknown
 from ..waiting import Waiter
 from .resources import TaskDefinitionKind
 from .rollout import Emit, Limits, Rollouts
 from .service import ServiceKind
-from .shape import from_api, to_api
 from .single_options import SERVICE_OPTIONS, TASK_DEFINITION_OPTIONS
 
 TASK_DEFINITION, SERVICE = "task_definition", "service"
