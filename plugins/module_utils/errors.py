@@ -62,6 +62,10 @@ class RolloutFailed(PolycloudError):
     """The platform gave up on a release, or will never bring it up."""
 
 
+class NoCapacity(RolloutFailed):
+    """The platform has no GPU, node or quota for the release. Says nothing about the release itself."""
+
+
 class ReleaseFailed(PolycloudError):
     """A release was bad. Says what serves now.
 

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from .compare import FieldChange
 from .deployment.model import Model
-from .errors import PolycloudError, Refused, ReleaseFailed
+from .errors import NoCapacity, PolycloudError, Refused, ReleaseFailed
 from .plan import Action, Change, Plan, merge_notes
 from .planner import Consent, plan_changes
 from .platform import Observed, Platform, Rollout, Target
@@ -208,9 +208,13 @@ class Reconciler:
     ) -> ReleaseFailed:
         """Undo a bad release as far as the user allows, and describe what serves now."""
         self.outcome.changed = True
-        why = f"Release {rollout.release or 'of this run'} is bad: {str(error).rstrip('.')}"
+        guilty = not isinstance(error, NoCapacity)
+        what = "is bad" if guilty else "found no place"
+        why = f"Release {rollout.release or 'of this run'} {what}: {str(error).rstrip('.')}"
         self._emit("release", why)
-        rejected = with_rejected(dataclasses.replace(record, deployment=self._name), bad_hash)
+        rejected = dataclasses.replace(record, deployment=self._name)
+        if guilty:
+            rejected = with_rejected(rejected, bad_hash)
         if not self.platform.deployment.update.auto_rollback:
             self.platform.write_record(rejected)
             return self._failure(f"{why}. It was left in place (update.auto_rollback is false).", False, None)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from ..clients.azure_versions import CONTAINER_APPS
-from ..errors import ApiError, NotFound, PolycloudError, RolloutFailed, WaitTimeout
+from ..errors import ApiError, NoCapacity, NotFound, PolycloudError, RolloutFailed, WaitTimeout
 from ..reconcile import Emit
 from ..text import one_line
 from .naming import revision_id
@@ -212,7 +212,9 @@ class Watch:
     ) -> None:
         why = look.text if look.state is State.FAILED else trouble(replicas)
         if why:
-            raise RolloutFailed(f"Revision {revision} cannot run: {why}.", hint=self._advice if assigning else "")
+            if assigning:
+                raise NoCapacity(f"Revision {revision} cannot run: {why}.", hint=self._advice)
+            raise RolloutFailed(f"Revision {revision} cannot run: {why}.")
         if operation is not None:
             operation.raise_failure()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..clients.aws import Aws
-from ..errors import ApiError, RolloutFailed
+from ..errors import ApiError, NoCapacity, RolloutFailed
 from ..resource import Found
 from ..waiting import Look, Waiter
 from . import normalise
@@ -139,8 +139,8 @@ class Rollouts:
             raise RolloutFailed(f"Release {release} does not come up: {why}")
         blocked = self._no_room(service)
         if blocked and waited >= self._limits.placement:
-            raise RolloutFailed(
-                f"No room for release {release} after {waited:.0f} s: {blocked}",
+            raise NoCapacity(
+                f"No room for release {release} after {waited:.0f} s: {blocked.rstrip('.')}.",
                 hint="Ask for a higher quota of the GPU family's vCPUs, add capacity or another instance type to the "
                 "capacity provider, or use update.strategy: stop_first where only one GPU is there.",
             )

@@ -146,6 +146,16 @@ def test_a_rejected_configuration_is_refused_until_forced_and_the_good_one_is_un
         deployed.run(image=MUTE, force=True)
 
 
+def test_a_release_without_a_place_is_rolled_back_but_not_rejected(deployed: World) -> None:
+    deployed.cloud.full = True
+    with pytest.raises(ReleaseFailed, match="found no place: No GPU is free. Ask for a higher quota. Rolled back"):
+        deployed.run(image=BETTER)
+    assert deployed.last.outcome.record.rejected == ()
+    deployed.cloud.full = False
+
+    assert deployed.run(image=BETTER).changed
+
+
 def test_a_bad_first_release_is_removed_again(world: World) -> None:
     with pytest.raises(ReleaseFailed, match="first release"):
         world.run(image=MUTE)
