@@ -27,7 +27,10 @@ try:
 except ImportError:
     # AnsibleAWSModule reports the missing library before any client is made.
     Config = None
-    BotoCoreError = ClientError = ConnectionError = HTTPClientError = ParamValidationError = OSError
+    BotoCoreError, ClientError, ConnectionError, HTTPClientError, ParamValidationError = (
+        type(name, (Exception,), {})
+        for name in ("BotoCoreError", "ClientError", "ConnectionError", "HTTPClientError", "ParamValidationError")
+    )
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
@@ -147,7 +150,7 @@ def _translated(call: str, error: Any) -> PolycloudError:
 
 
 def _permission(call: str) -> str:
-    service, _, operation = call.partition(".")
+    service, dummy, operation = call.partition(".")
     return f"{IAM_PREFIXES.get(service, service)}:{operation}"
 
 

@@ -162,7 +162,7 @@ PLATFORM_OPTIONS: Spec = {
     "storage": {"type": "dict", "options": STORAGE},
     "identity": {"type": "dict", "options": IDENTITY},
     "registries": {"type": "list", "elements": "dict", "options": REGISTRY, "default": []},
-    "key_vault_identity": {"type": "str"},
+    "key_vault_identity": {"type": "str", "no_log": False},
     "init_containers": {"type": "list", "elements": "dict", "options": INIT_CONTAINER, "default": []},
     "command": {"type": "list", "elements": "str", "default": []},
     "args": {"type": "list", "elements": "str", "default": []},

@@ -42,5 +42,5 @@ def is_working_time(schedule: Schedule, now: datetime) -> bool:
 
 def _cron(clock: str, days: Iterable[int]) -> str:
     """C(HH:MM) on days (0 is Sunday) as minute, hour, day of month, month, day of week."""
-    hour, _, minute = (part.lstrip("0") or "0" for part in clock.partition(":"))
+    hour, dummy, minute = (part.lstrip("0") or "0" for part in clock.partition(":"))
     return f"{minute} {hour} * * {','.join(str(day) for day in sorted(set(days)))}"

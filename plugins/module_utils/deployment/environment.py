@@ -50,6 +50,6 @@ def parse_models(value: str) -> tuple[tuple[str, str | None], ...]:
     """The inverse of models_value: pairs of name and digest (64 hex digits or None)."""
     pairs = []
     for item in filter(None, value.split(",")):
-        name, _, digest = item.partition("@sha256:")
+        name, dummy, digest = item.partition("@sha256:")
         pairs.append((name, digest or None))
     return tuple(pairs)

@@ -42,7 +42,7 @@ def _fields(cls: type[Any], values: Mapping[str, Any]) -> dict[str, Any]:
 def _convert(hint: Any, value: Any) -> Any:
     options = [hint]
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        options = [arg for arg in typing.get_args(hint) if arg is not type(None)]
+        options = [arg for arg in typing.get_args(hint) if arg is not types.NoneType]
     hint = options[0]
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return build(hint, value)

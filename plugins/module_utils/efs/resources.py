@@ -66,7 +66,7 @@ class FileSystemKind(Kind):
             # Without a key of the user's, AWS encrypts with its own and answers that one's ARN.
             kept.pop("KmsKeyId")
         policies = [dict(item) for item in kept["LifecyclePolicies"] or ()]
-        kept["LifecyclePolicies"] = sorted(policies, key=lambda item: sorted(item))
+        kept["LifecyclePolicies"] = sorted(policies, key=sorted)
         return dict(drop_empty(kept))
 
     def read(self, name: str) -> Found | None:
