@@ -28,6 +28,8 @@ from .strategy import is_blue_green, update_strategy
 from .tasks import address, is_running, of_release
 from .translate import CLUSTER, CONTAINER, LOG_GROUP, SERVICE, TASK_DEFINITION, Names, bundle
 
+# Members of a service that make a release, so that an abandoned one has to put them back.
+RELEASING = frozenset({*DEPLOYING, "capacityProviderStrategy"})
 # One page of a family's history is looked at when pruning.
 PRUNE_PAGE = 100
 
@@ -175,8 +177,8 @@ class Ecs(Platform):
         scaling = self.deployment.scaling
         if scaling.min != scaling.max:
             notes.append(
-                f"scaling.max {scaling.max} needs a scalable target of yours: this module starts with {scaling.min} and "
-                "leaves the count to it"
+                f"scaling.max {scaling.max} needs a scalable target of yours: this module starts with {scaling.min} "
+                "and leaves the count to it"
             )
         service = observed.found.get(SERVICE)
         if service is not None and in_flight(service.raw):
@@ -215,8 +217,7 @@ class Ecs(Platform):
 
     def _members(self, before: Found, after: Found) -> dict[str, Any]:
         """What an abandoned release has to put back: the members that start a deployment, as they were."""
-        keys = self._service.changed(before, after.body) & {*DEPLOYING, "capacityProviderStrategy"}
-        return {key: before.body.get(key) for key in keys}
+        return {key: before.body.get(key) for key in self._service.changed(before, after.body) & RELEASING}
 
     def wait_steady(self, rollout: Rollout) -> None:
         arn = rollout.detail.get("record")
@@ -246,8 +247,9 @@ class Ecs(Platform):
         if record is not None:
             self._rollouts.roll_back(record)
         service = self._service.require(self._names.service)
-        if running_release(service.raw) != rollout.previous:
-            members = {**rollout.detail.get("before", {}), "taskDefinition": rollout.previous}
+        back = {**service.body, **rollout.detail.get("before", {}), "taskDefinition": rollout.previous}
+        members = {key: back.get(key) for key in self._service.changed(service, back) & RELEASING}
+        if members:
             self._rollouts.pass_through(self._service.apply(self._names.service, members, service.tags))
         if rollout.detail.get("started"):
             self._stop(service)

@@ -47,5 +47,5 @@ def to_tag(bounds: tuple[int, int]) -> str:
 
 def from_tag(value: str) -> tuple[int, int] | None:
     """The inverse of to_tag; None for anything else."""
-    least, dummy, most = value.partition(":")
-    return (int(least), int(most)) if least.isdigit() and most.isdigit() else None
+    parts = value.split(":")
+    return (int(parts[0]), int(parts[1])) if len(parts) == 2 and all(part.isdigit() for part in parts) else None

@@ -124,6 +124,22 @@ def test_a_bad_release_with_stop_first_is_replaced_by_the_former_one(chat: OnSan
     assert release_running(chat) == "chat:1"
 
 
+@pytest.mark.parametrize("strategy", ["surge", "stop_first"])
+def test_a_bad_change_of_the_network_alone_is_taken_back_too(chat: OnSandbox, strategy: str) -> None:
+    before = set(subnets(chat))
+    one = [chat.sandbox.seeds["aws"]["us-east-1"]["subnet_ids"][0]]
+    impossible = {"health": {"min_tokens_per_second": 1e9}, "update": {"strategy": strategy}}
+    with pytest.raises(ReleaseFailed) as failed:
+        chat.run(platform={"subnets": one}, **impossible)
+    assert failed.value.rolled_back
+    assert set(subnets(chat)) == before
+    assert release_running(chat) == "chat:1"
+
+
+def subnets(chat: OnSandbox) -> list[str]:
+    return list(chat.service()["networkConfiguration"]["awsvpcConfiguration"]["subnets"])
+
+
 def paused(chat: OnSandbox, fault: str) -> None:
     """Leave a deployment behind its pause, as a run that died does."""
     platform = chat.platform(fault)
