@@ -150,7 +150,7 @@ def _translated(call: str, error: Any) -> PolycloudError:
 
 
 def _permission(call: str) -> str:
-    service, dummy, operation = call.partition(".")
+    service, operation = call.split(".", 1)
     return f"{IAM_PREFIXES.get(service, service)}:{operation}"
 
 

@@ -241,12 +241,14 @@ class Rollouts:
         self._waiter.until(f"the deployment to be {' or '.join(wanted)}", self._limits.total, look)
 
     def until_stopped(self) -> None:
-        """Wait until no task of the service runs."""
+        """Wait until no task of the service runs; one that is still stopping holds its GPU."""
 
         def look() -> Look[bool]:
             service = self._service()
             self._tell(service)
             left = service["runningCount"] + service["pendingCount"]
+            if left == 0:
+                left = sum(task["lastStatus"] != "STOPPED" for task in self.tasks.stopped())
             return Look(True if left == 0 else None, f"{left} task(s) left")
 
         self._waiter.until("all tasks to stop", self._limits.total, look)
@@ -279,9 +281,12 @@ def running_release_of(task: Mapping[str, Any]) -> str:
 
 
 def _complete(service: Mapping[str, Any], by_state: bool) -> bool:
-    """All wanted tasks of the newest deployment run. by_state: ECS must also call it completed."""
+    """The wanted tasks of the newest deployment run, and no more: one that scales in still answers, for a moment.
+
+    by_state: ECS must also call the deployment completed.
+    """
     newest = primary(service)
-    enough = newest.get("runningCount", 0) >= service["desiredCount"] and not newest.get("pendingCount")
+    enough = newest.get("runningCount", 0) == service["desiredCount"] and not newest.get("pendingCount")
     return bool(enough and (not by_state or newest.get("rolloutState", "COMPLETED") == "COMPLETED"))
 
 

@@ -193,6 +193,11 @@ def test_an_update_of_a_stopped_service_does_not_wait_behind_its_pause(chat: OnS
     assert chat.run("better", state="started").record.last_good == "chat:2"
 
 
+def test_a_stop_waits_until_the_last_process_is_gone(chat: OnSandbox) -> None:
+    chat.run(state="stopped")
+    assert [item for item in chat.sandbox.runtime.workloads() if item.alive()] == []
+
+
 def test_an_autoscaled_count_is_left_alone(chat: OnSandbox) -> None:
     chat.call("application-autoscaling", "register_scalable_target", **SCALING, MinCapacity=1, MaxCapacity=4)
     chat.call("ecs", "update_service", cluster="inference", service="chat", desiredCount=3)
