@@ -14,9 +14,10 @@ from .deployment.parse import parse
 from .deployment.validate import name_problems, problems
 from .errors import InvalidDeployment, PolycloudError, ReleaseFailed
 from .events import EventLog
+from .outcome import Emit, Outcome, Verdict, Verify
 from .planner import Consent
 from .platform import Platform
-from .reconcile import Emit, Outcome, Reconciler, Verdict, Verify
+from .reconcile import Reconciler
 
 P = TypeVar("P")
 NEEDS_DEFINITION = ("present", "started")

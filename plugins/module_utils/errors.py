@@ -53,6 +53,11 @@ class ApiError(PolycloudError):
         self.status = status
         self.code = code
 
+    @property
+    def answers(self) -> bool:
+        """True if the other side judged what was asked; False if it did not get so far: who asks, how often, a 5xx."""
+        return self.status < 500 and self.status not in (401, 403, 408, 429)
+
 
 class WaitTimeout(PolycloudError):
     """A bounded wait ended before the thing waited for happened."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from .compare import FieldChange
 from .deployment.model import Model
-from .errors import NoCapacity, PolycloudError, Refused, ReleaseFailed
+from .errors import NoCapacity, PolycloudError, Refused, ReleaseFailed, RolloutFailed, WaitTimeout
+from .outcome import Emit, Outcome, Verdict, Verify
 from .plan import Action, Change, Plan, merge_notes
 from .planner import Consent, plan_changes
 from .platform import Observed, Platform, Rollout, Target
@@ -22,38 +22,8 @@ from .resource import Found, Wanted
 from .unknown import Ref, resolve
 
 VERIFY_ONLY = "the running release was never proven good: verify it"
-
-
-class Emit(Protocol):
-    def __call__(self, source: str, text: str) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a good release answered."""
-
-    answer: str
-    tokens_per_second: float | None = None
-    seconds: float | None = None
-
-
-Verify = Callable[[Sequence[str], Model], Verdict]
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What a run planned and did; filled step by step, so that a failed run can still say where it stands."""
-
-    plan: Plan
-    changed: bool = False
-    serving: str = ""
-    endpoints: tuple[str, ...] = ()
-    record: Record = dataclasses.field(default_factory=Record)
-    running: bool = False
-    verdict: Verdict | None = None
-    rolled_back: bool = False
-    outage_seconds: float | None = None
-    resources: dict[str, str] = dataclasses.field(default_factory=dict)
+# Errors that say something about a release; all others say something about the way to the cloud.
+VERDICTS = (RolloutFailed, WaitTimeout)
 
 
 class Reconciler:
@@ -188,8 +158,11 @@ class Reconciler:
         try:
             verdict = self._prove(rollout, model)
             self.platform.promote(rollout)
-        except PolycloudError as error:
+        except VERDICTS as error:
             raise self._bad_release(record, rollout, new_hash, error, began) from error
+        except PolycloudError as error:
+            self._interrupted(rollout, error)
+            raise
         good = with_good(dataclasses.replace(record, deployment=self._name), rollout.release, new_hash)
         self.platform.write_record(good)
         for line in self.platform.prune(good):
@@ -201,7 +174,18 @@ class Reconciler:
 
     def _prove(self, rollout: Rollout, model: Model) -> Verdict:
         self.platform.wait_steady(rollout)
-        return self._verify(self.platform.endpoints(rollout), model)
+        endpoints = self.platform.endpoints(rollout)
+        try:
+            return self._verify(endpoints, model)
+        except PolycloudError as error:
+            raise RolloutFailed(error.message, hint=error.hint) from error
+
+    def _interrupted(self, rollout: Rollout, error: PolycloudError) -> None:
+        """The cloud failed us, not the release: nothing is undone or rejected, the next run goes on from here."""
+        self.outcome.changed = True
+        state = f"Release {rollout.release} is neither proven nor rejected: run again to go on with it."
+        error.hint = f"{error.hint} {state}".strip()
+        self._emit("release", str(error))
 
     def _bad_release(
         self, record: Record, rollout: Rollout, bad_hash: str, error: PolycloudError, began: float
@@ -291,16 +275,23 @@ class Reconciler:
             return
         began = self._clock()
         bad_hash = observed.record.config_hash
-        rollout = self.platform.switch(observed, target)
+        rollout = self._switch(observed, target)
         model = target.models[0] if target.models else self.platform.deployment.main_model
         record = dataclasses.replace(observed.record, previous_good="", last_good=target.release)
         if bad_hash and bad_hash != target.config_hash:
             record = with_rejected(record, bad_hash)
         self._finish(record, rollout, target.config_hash, model, began)
 
+    def _switch(self, observed: Observed, target: Target) -> Rollout:
+        if target.release != observed.release:
+            return self.platform.switch(observed, target)
+        # An earlier run was cut off after it had switched.
+        return self.platform.begin(observed, {key: found for key, found in observed.found.items() if found is not None})
+
     def _rollback_target(self, observed: Observed) -> Target:
         record = observed.record
-        release = record.previous_good if observed.release == record.last_good else record.last_good
+        known = observed.release in (record.last_good, record.previous_good)
+        release = record.previous_good if known else record.last_good
         if not observed.exists or not release:
             raise Refused(
                 f"{self.platform.target}: there is no earlier good release to roll back to.",

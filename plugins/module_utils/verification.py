@@ -14,7 +14,7 @@ from .deployment.validate import parse_version
 from .errors import RolloutFailed, Unreachable
 from .ollama.client import OllamaClient
 from .ollama.probe import ProbeResult, ProbeSpec, probe
-from .reconcile import Emit, Verdict
+from .outcome import Emit, Verdict
 
 INTERVAL = 0.5
 

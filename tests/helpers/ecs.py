@@ -17,8 +17,9 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.deployment.parse 
 from ansible_collections.polycloud.ollama.plugins.module_utils.ecs.options import EcsPlatform
 from ansible_collections.polycloud.ollama.plugins.module_utils.ecs.platform import Ecs
 from ansible_collections.polycloud.ollama.plugins.module_utils.events import EventLog
+from ansible_collections.polycloud.ollama.plugins.module_utils.outcome import Outcome
 from ansible_collections.polycloud.ollama.plugins.module_utils.planner import Consent
-from ansible_collections.polycloud.ollama.plugins.module_utils.reconcile import Outcome, Reconciler
+from ansible_collections.polycloud.ollama.plugins.module_utils.reconcile import Reconciler
 from ansible_collections.polycloud.ollama.plugins.module_utils.verification import verifier
 from tests.sandbox.launcher import Sandbox
 

@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.polycloud.ollama.plugins.module_utils.capabilities import Capabilities
 from ansible_collections.polycloud.ollama.plugins.module_utils.compare import FieldChange, drop_empty
 from ansible_collections.polycloud.ollama.plugins.module_utils.deployment.model import Deployment, Model
-from ansible_collections.polycloud.ollama.plugins.module_utils.errors import NoCapacity, RolloutFailed
+from ansible_collections.polycloud.ollama.plugins.module_utils.errors import ApiError, NoCapacity, RolloutFailed
 from ansible_collections.polycloud.ollama.plugins.module_utils.platform import Observed, Platform, Rollout, Target
 from ansible_collections.polycloud.ollama.plugins.module_utils.release import DEPLOYMENT, SHARED, Record
 from ansible_collections.polycloud.ollama.plugins.module_utils.resource import Found, Kind, Wanted
@@ -52,6 +52,7 @@ class Cloud:
     running: bool = False
     writes: list[str] = field(default_factory=list)
     bad_images: set[str] = field(default_factory=set)
+    unreachable: bool = False
     full: bool = False
 
 
@@ -144,6 +145,8 @@ class MemoryPlatform(Platform):
         return Rollout(release=release, previous=self.cloud.active, outage=strategy != "surge")
 
     def wait_steady(self, rollout: Rollout) -> None:
+        if self.cloud.unreachable:
+            raise ApiError("memory.DescribeService", 500, "InternalError", "try again")
         if self.cloud.full:
             raise NoCapacity("No GPU is free.", hint="Ask for a higher quota.")
         if self._image(rollout.release) in self.cloud.bad_images:

@@ -150,8 +150,10 @@ class ContainerGroupPlatform(Platform):
             return
         try:
             operation.wait()
-        except (ApiError, NotFound) as error:
-            raise RolloutFailed(str(error)) from error
+        except ApiError as error:
+            if not error.answers:
+                raise
+            raise RolloutFailed(error.message, hint=error.hint) from error
 
     def _wait_up(self, timeout: float) -> None:
         """Poll the group until all its containers run, twice in a row. Also resumes what a former run began."""

@@ -13,7 +13,7 @@ from typing import Any
 from ..clients.azure_versions import CONTAINER_APPS
 from ..compare import FieldChange
 from ..errors import PolycloudError, Refused, RolloutFailed
-from ..reconcile import Emit
+from ..outcome import Emit
 from ..release import LAST_GOOD
 from ..resource import Found, Wanted
 from . import normalise

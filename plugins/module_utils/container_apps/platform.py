@@ -16,8 +16,8 @@ from ..deployment.endpoint import endpoint_url
 from ..deployment.environment import MODELS_VARIABLE, parse_models
 from ..deployment.model import Model
 from ..errors import NotFound, PolycloudError, Refused, RolloutFailed
+from ..outcome import Emit
 from ..platform import Observed, Platform, Rollout, Target
-from ..reconcile import Emit
 from ..release import RECORD_TAGS, SECRETS, SHARED, Record, secrets_digest
 from ..resource import Found, Kind, Wanted, gather
 from .answers import follows_newest, has_traffic, image_of, is_running, quota_advice, server_of, target_port

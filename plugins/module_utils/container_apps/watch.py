@@ -14,7 +14,7 @@ from typing import Any
 
 from ..clients.azure_versions import CONTAINER_APPS
 from ..errors import ApiError, NoCapacity, NotFound, PolycloudError, RolloutFailed, WaitTimeout
-from ..reconcile import Emit
+from ..outcome import Emit
 from ..text import one_line
 from .naming import revision_id
 from .resources import Arm, Write
@@ -111,7 +111,7 @@ class Background:
 
     def raise_failure(self) -> None:
         """Raise RolloutFailed if ARM has said that the operation failed."""
-        if isinstance(self.error, ApiError):
+        if isinstance(self.error, ApiError) and self.error.answers:
             raise RolloutFailed(f"Azure gave up: {self.error.message}", hint=self.error.hint)
 
 

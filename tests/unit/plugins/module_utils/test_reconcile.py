@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.deployment.model import Deployment, Model, Update
-from ansible_collections.polycloud.ollama.plugins.module_utils.errors import Refused, ReleaseFailed, RolloutFailed
+from ansible_collections.polycloud.ollama.plugins.module_utils.errors import ApiError, Refused, ReleaseFailed, RolloutFailed
+from ansible_collections.polycloud.ollama.plugins.module_utils.outcome import Outcome, Verdict
 from ansible_collections.polycloud.ollama.plugins.module_utils.planner import Consent
-from ansible_collections.polycloud.ollama.plugins.module_utils.reconcile import Outcome, Reconciler, Verdict
+from ansible_collections.polycloud.ollama.plugins.module_utils.reconcile import Reconciler
 from ansible_collections.polycloud.ollama.plugins.module_utils.resource import Found
 from tests.helpers.memory_platform import Cloud, MemoryPlatform
 
@@ -324,3 +325,32 @@ def test_a_shared_resource_of_the_user_is_used_as_it_is(world: World) -> None:
 
     assert outcome.plan["network"].reason == "given by the user, used as it is"
     assert "create network" not in world.writes()
+
+
+def test_a_fault_of_the_cloud_while_it_waits_says_nothing_of_the_release_and_the_next_run_goes_on(
+    deployed: World,
+) -> None:
+    deployed.cloud.unreachable = True
+    with pytest.raises(ApiError, match="memory.DescribeService failed.* is neither proven nor rejected: run again"):
+        deployed.run(image=BETTER)
+    assert deployed.writes() == ["update definition", "update service"]
+
+    deployed.cloud.unreachable = False
+    outcome = deployed.run(image=BETTER)
+
+    assert outcome.record.last_good == outcome.record.release
+    assert outcome.record.rejected == ()
+
+
+def test_a_rollback_that_was_cut_off_goes_on_instead_of_returning_to_where_it_came_from(deployed: World) -> None:
+    deployed.run(image=BETTER)
+    deployed.cloud.unreachable = True
+    with pytest.raises(ApiError):
+        deployed.run("rolled_back")
+    deployed.cloud.unreachable = False
+    deployed.cloud.active = "chat:1"
+
+    outcome = deployed.run("rolled_back")
+
+    assert outcome.record.last_good == "chat:1"
+    assert len(outcome.record.rejected) == 1

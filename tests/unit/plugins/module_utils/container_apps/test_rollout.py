@@ -18,8 +18,9 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.clients.azure imp
 from ansible_collections.polycloud.ollama.plugins.module_utils.clients.azure_versions import CONTAINER_APPS
 from ansible_collections.polycloud.ollama.plugins.module_utils.container_apps.platform import ContainerApps
 from ansible_collections.polycloud.ollama.plugins.module_utils.errors import Refused, ReleaseFailed
+from ansible_collections.polycloud.ollama.plugins.module_utils.outcome import Outcome
 from ansible_collections.polycloud.ollama.plugins.module_utils.planner import Consent
-from ansible_collections.polycloud.ollama.plugins.module_utils.reconcile import Outcome, Reconciler
+from ansible_collections.polycloud.ollama.plugins.module_utils.reconcile import Reconciler
 from ansible_collections.polycloud.ollama.plugins.module_utils.verification import verifier
 from tests.helpers.container_apps import GPU, describe
 from tests.sandbox.launcher import Sandbox
