@@ -175,6 +175,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             if constructed:
                 self._construct(name, variables)
 
+    def _compose(self, template: str, variables: dict[str, Any], *args: Any) -> Any:
+        """A bare variable name is looked up: the template engine would compile it anew for every host."""
+        return variables[template] if template in variables else super()._compose(template, variables, *args)
+
     def _construct(self, name: str, variables: dict[str, Any]) -> None:
         strict = self.get_option("strict")
         self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)

@@ -129,3 +129,15 @@ def test_a_wrong_configuration_fails_before_any_call(clouds: Sandbox, fleet: Fle
 
     assert "aws[0]" in failed.stderr
     assert clouds.client.requests() == []
+
+
+def test_a_keyed_group_of_a_bare_variable_equals_that_of_an_expression(deployed: Sandbox, fleet: Fleet) -> None:
+    bare, computed = {"key": "fleet_region", "prefix": "bare"}, {"key": "fleet_region ~ ''", "prefix": "computed"}
+    listed = fleet.list(keyed_groups=[bare, computed])
+    groups = {name: sorted(group["hosts"]) for name, group in listed.items() if name.startswith(("bare_", "computed_"))}
+
+    by_name = {name.removeprefix("bare_"): hosts for name, hosts in groups.items() if name.startswith("bare_")}
+    assert by_name == {
+        name.removeprefix("computed_"): hosts for name, hosts in groups.items() if name.startswith("computed_")
+    }
+    assert sum(map(len, by_name.values())) == len(listed["_meta"]["hostvars"]) > 0
