@@ -92,7 +92,8 @@ def _probe(result: Result) -> Result:
 
 def _health(deploy: Result, facts: Result, validate: Result, failed: Result, check: bool) -> str:
     if failed:
-        return "rolled back" if facts.get("rolled_back") or failed.get("rolled_back") else "failed"
+        # A first release that was bad is removed again: nothing serves.
+        return "rolled back" if facts.get("rolled_back") and facts.get("running") else "failed"
     if check:
         return "planned"
     if validate.get("answer") or (facts.get("answer") and facts.get("running")):
