@@ -23,6 +23,8 @@ export NO_COLOR ?= 1
 STAGE := $(CURDIR)/.build/staged
 STAGED := $(STAGE)/ansible_collections/polycloud/ollama
 WORKERS ?= 2
+# The sweep waits more than it computes.
+SWEEPERS ?= 4
 UNITS ?= tests/unit
 REAL ?= tests
 INTEGRATION ?= tests --ignore=tests/unit
@@ -139,6 +141,10 @@ contract: environment ## The behaviours that every platform must show
 .PHONY: real-tests
 real-tests: environment ## The tests marked real (REAL=path for some)
 	@$(BIN)/pytest $(REAL) -m real $(PYTEST_ARGS)
+
+.PHONY: sweep
+sweep: environment ## Break a run at every call, in each way, and heal it (figures in build/faults; PYTEST_ARGS="-k ecs")
+	@$(BIN)/pytest tests/faults -m sweep -n $(SWEEPERS) $(PYTEST_ARGS)
 
 .PHONY: ansible-lint
 ansible-lint: environment ## ansible-lint, profile production

@@ -55,13 +55,21 @@ class Running:
 
     def result(self) -> dict[str, Any]:
         """Wait for the end and return the module's result; AssertionError where it gave none."""
-        code = self.wait()
+        return self.collect(self.wait())
+
+    def collect(self, code: int) -> dict[str, Any]:
+        """The result of a module that has ended with an exit code."""
+        output, errors = self.discard()
+        return read_result(self._name, code, output, errors)
+
+    def discard(self) -> tuple[str, str]:
+        """What was written, for a module that has ended; the files are gone afterwards."""
         texts = []
         for stream in self._streams:
             stream.seek(0)
             texts.append(stream.read().decode())
             stream.close()
-        return read_result(self._name, code, texts[0], texts[1])
+        return texts[0], texts[1]
 
 
 class WarmServer:

@@ -108,9 +108,9 @@ def _become(request: dict[str, Any], streams: list[int]) -> None:
 
 
 def _hurry(longest: float) -> None:
-    """Cut the sleeps of the clients' retries. The waits of ours that took ``time.sleep`` as a default keep their pace."""
+    """Cut the sleeps of retries. Waits of ours that took ``time.sleep`` as a default argument keep their pace."""
     real = time.sleep
-    time.sleep = lambda seconds: real(min(seconds, longest))
+    time.sleep = lambda seconds: real(min(float(seconds), longest))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -83,11 +83,16 @@ class RequestLog:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._records: deque[RequestRecord] = deque(maxlen=LOGGED_REQUESTS_LIMIT)
+        # Told of each call after it was carried out and before its answer is sent: a test may act between the two.
+        self.observer: Callable[[RequestRecord], None] | None = None
 
     def add(self, record: RequestRecord) -> None:
         """Append one call."""
         with self._lock:
             self._records.append(record)
+            observer = self.observer
+        if observer is not None:
+            observer(record)
 
     def records(self, cloud: str | None = None) -> list[RequestRecord]:
         """Return all calls, or those of one cloud."""

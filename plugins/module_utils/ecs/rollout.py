@@ -206,13 +206,14 @@ class Rollouts:
         hook = paused_hook(record)
         if hook is None:
             return False
-        self._aws.call(
-            "ecs",
-            "continue_service_deployment",
-            serviceDeploymentArn=record["serviceDeploymentArn"],
-            hookId=hook,
-            action=action,
-        )
+        arn = record["serviceDeploymentArn"]
+        call = {"serviceDeploymentArn": arn, "hookId": hook, "action": action}
+        try:
+            self._aws.call("ecs", "continue_service_deployment", **call)
+        except ApiError as error:
+            # A retry after a lost answer finds that the first try was heard.
+            if error.code != "InvalidParameterException" or paused_hook(self.read(arn) or record) is not None:
+                raise
         return True
 
     def _stop(self, arn: str) -> None:
