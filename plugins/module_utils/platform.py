@@ -15,6 +15,7 @@ from typing import Any
 
 from .capabilities import Capabilities
 from .deployment.model import Deployment, Model
+from .plan import Change
 from .release import Record, config_hash
 from .resource import Found, Kind, Wanted
 
@@ -99,6 +100,10 @@ class Platform(ABC):
     def notes(self, observed: Observed) -> Sequence[str]:
         """What a person must know about this platform and this deployment before saying yes."""
         return ()
+
+    def replaces(self, change: Change) -> bool:
+        """True if the change of a carrier brings up new replicas in place of those that run. Pure."""
+        return True
 
     @abstractmethod
     def begin(self, observed: Observed, results: Mapping[str, Found]) -> Rollout:

@@ -348,7 +348,7 @@ class Reconciler:
         notes = []
         if deferred:
             notes.append("deferred: the deployment is stopped, the new definition takes effect at start")
-        elif releasing and observed.exists and observed.running:
+        elif observed.running and any(self.platform.replaces(change) for change in releasing):
             notes.append(self._strategy_note(releasing))
         return merge_notes(notes, self.platform.notes(observed))
 

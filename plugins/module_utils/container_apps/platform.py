@@ -17,6 +17,7 @@ from ..deployment.environment import MODELS_VARIABLE, parse_models
 from ..deployment.model import Model
 from ..errors import NotFound, PolycloudError, Refused, RolloutFailed
 from ..outcome import Emit
+from ..plan import Action, Change
 from ..platform import Observed, Platform, Rollout, Target
 from ..release import RECORD_TAGS, SECRETS, SHARED, Record, secrets_digest
 from ..resource import Found, Kind, Wanted, gather
@@ -37,6 +38,8 @@ from .resources import Arm, EnvironmentKind, EnvironmentStorageKind
 from .template import uses_volume, wakes_on_request
 from .translate import APP, ENVIRONMENT, STORAGE, STORAGE_KEY, bundle, secret_groups
 from .watch import State, Watch, judge
+
+REVISED = ("properties.template", "properties.workloadProfileName", f"tags.{SECRETS}")
 
 FORMER = "(former)"
 
@@ -147,6 +150,10 @@ class ContainerApps(Platform):
         groups = secret_groups(self.deployment, self._storage.account_key)
         digests = {tag: secrets_digest(values, tags.get(tag, "")) for tag, values in groups.items()}
         return bundle(self.deployment, digests=digests, existing=environment.raw if environment else None)
+
+    def replaces(self, change: Change) -> bool:
+        """Only the template and what it is filled with make a revision; the rest is the app's own configuration."""
+        return change.action is not Action.UPDATE or any(field.path.startswith(REVISED) for field in change.fields)
 
     def notes(self, observed: Observed) -> Sequence[str]:
         """Raises Refused where the environment that the user gives does not fit the deployment."""

@@ -14,6 +14,7 @@ from ..deployment.endpoint import endpoint_url
 from ..deployment.environment import MODELS_VARIABLE, parse_models
 from ..deployment.model import Deployment, Model
 from ..errors import Refused, RolloutFailed
+from ..plan import Change
 from ..platform import Observed, Platform, Rollout, Target
 from ..release import CONFIG_HASH, DEPLOYMENT, RECORD_TAGS, Record
 from ..resource import Found, Kind, Wanted, gather
@@ -184,6 +185,10 @@ class Ecs(Platform):
         if service is not None and in_flight(service.raw):
             notes.append("a deployment is under way: it is verified if it is what is wanted, else rolled back first")
         return notes
+
+    def replaces(self, change: Change) -> bool:
+        """A count, tags and the like are changed without a new task."""
+        return change.key == TASK_DEFINITION or any(field.path.startswith(DEPLOYING) for field in change.fields)
 
     # ---- a release on its way
 
