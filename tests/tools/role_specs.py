@@ -101,7 +101,7 @@ def platform_variables() -> dict[str, Any]:
 
 def storage_variables() -> dict[str, Any]:
     """Return one variable for the options of each storage module."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, module, place, left_out in STORAGE:
         spec = importlib.import_module(f"{UTILS}.{place}").STORAGE_OPTIONS
         given = {option: entry for option, entry in spec.items() if option not in left_out}

@@ -11,7 +11,12 @@ from typing import Any
 import pytest
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.deployment.model import Deployment, Model, Update
-from ansible_collections.polycloud.ollama.plugins.module_utils.errors import ApiError, Refused, ReleaseFailed, RolloutFailed
+from ansible_collections.polycloud.ollama.plugins.module_utils.errors import (
+    ApiError,
+    Refused,
+    ReleaseFailed,
+    RolloutFailed,
+)
 from ansible_collections.polycloud.ollama.plugins.module_utils.outcome import Outcome, Verdict
 from ansible_collections.polycloud.ollama.plugins.module_utils.planner import Consent
 from ansible_collections.polycloud.ollama.plugins.module_utils.reconcile import Reconciler
