@@ -221,5 +221,7 @@ class Watch:
     def _pause(self, deadline: float, delay: float, text: str, assigning: bool) -> None:
         left = deadline - self._clock()
         if left <= 0:
-            raise WaitTimeout(f"{text}.", hint=self._advice if assigning else "")
+            if assigning:
+                raise NoCapacity(f"{text}.", hint=self._advice)
+            raise WaitTimeout(f"{text}.")
         self._sleep(min(delay, left))

@@ -18,7 +18,7 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.container_apps.wa
     trouble,
     unassigned,
 )
-from ansible_collections.polycloud.ollama.plugins.module_utils.errors import ApiError, RolloutFailed, WaitTimeout
+from ansible_collections.polycloud.ollama.plugins.module_utils.errors import ApiError, NoCapacity, RolloutFailed, WaitTimeout
 
 Body = dict[str, Any]
 
@@ -134,7 +134,7 @@ def test_a_crashing_container_ends_the_wait_at_once() -> None:
 def test_a_gpu_that_never_comes_ends_with_the_quota_to_ask_for() -> None:
     cloud = Cloud(revision("Provisioning", "Processing"), replicas=[replica(of_replica="AssigningReplica")])
     watcher, clock = watch(cloud)
-    with pytest.raises(WaitTimeout, match=r"not ready after 30 s.*waits for a place to run.*Ask for quota"):
+    with pytest.raises(NoCapacity, match=r"not ready after 30 s.*waits for a place to run.*Ask for quota"):
         watcher.ready("chat--r1", 30)
     assert clock.now == pytest.approx(30)
 
