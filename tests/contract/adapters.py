@@ -32,7 +32,8 @@ class Adapter:
     args: a whole deployment from the sandbox's seeds. drift: change a managed field behind our back. disown: take the
     ownership tag off the carrier, as if it had been made by hand. immutable: change
     the arguments where the platform cannot follow in place, None where it always can. write: pattern of its first
-    write. carrier: bundle key that holds the record. secret_value: it takes secret values, not only references.
+    write. gpu: resources with one, None where the platform has none any more. carrier: bundle key that holds the
+    record. secret_value: it takes secret values, not only references.
     """
 
     platform: str
@@ -46,6 +47,7 @@ class Adapter:
     immutable: Callable[[Args], Args] | None
     secret_value: bool
     surge: bool
+    gpu: Args | None
 
 
 def _common(image: str = GOOD) -> Args:
@@ -187,6 +189,7 @@ ADAPTERS = (
         immutable=None,
         secret_value=False,
         surge=True,
+        gpu={"cpu": 2, "memory_gib": 4, "gpu": {"count": 1}},
     ),
     Adapter(
         platform="aci",
@@ -200,6 +203,7 @@ ADAPTERS = (
         immutable=aci_immutable,
         secret_value=True,
         surge=False,
+        gpu=None,
     ),
     Adapter(
         platform="container_apps",
@@ -213,5 +217,6 @@ ADAPTERS = (
         immutable=None,
         secret_value=True,
         surge=True,
+        gpu={"cpu": 8, "memory_gib": 56, "gpu": {"count": 1, "type": "Consumption-GPU-NC8as-T4"}},
     ),
 )

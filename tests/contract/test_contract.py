@@ -39,6 +39,10 @@ class Subject:
         assert bool(result.get("failed")) is fails, result.get("msg", result)
         return result
 
+    def __post_init__(self) -> None:
+        # An image that is "slow" would load its model for 20 seconds: the probe gives up before.
+        self.base = {**self.base, "health": {"timeout": 5, "startup_timeout": 10}}
+
     def writes(self) -> list[str]:
         """The writing calls since the log was cleared."""
         calls = [f"{entry['service']} {entry['operation']}" for entry in self.sandbox.client.requests()]
@@ -130,7 +134,7 @@ def test_a_good_update_is_released_and_recorded(deployed: Subject) -> None:
     assert not deployed.run(image=BETTER)["changed"]
 
 
-@pytest.mark.parametrize("fault", ["no-model", "crash", "wrong-answer"])
+@pytest.mark.parametrize("fault", ["no-model", "crash", "wrong-answer", "missing", "slow"])
 def test_a_bad_release_is_rolled_back_refused_afterwards_and_the_good_one_is_unchanged(
     deployed: Subject, fault: str
 ) -> None:
@@ -194,6 +198,43 @@ def test_a_stopped_deployment_stays_stopped_until_it_is_started(deployed: Subjec
     assert started["changed"]
     assert deployed.answers(started["deployment"]["endpoints"][0])
     assert not deployed.run(state="started")["changed"]
+
+
+@pytest.mark.parametrize("state", ["stopped", "absent"])
+def test_check_mode_of_an_end_plans_exactly_what_apply_then_does(deployed: Subject, state: str) -> None:
+    planned = deployed.run(check=True, state=state)
+    assert planned["changed"]
+    assert deployed.writes() == []
+    assert len(deployed.sandbox.client.workloads()) == 1
+
+    done = deployed.run(state=state)
+
+    assert done["plan"] == planned["plan"]
+
+
+def test_check_mode_of_a_start_plans_exactly_what_apply_then_does(deployed: Subject) -> None:
+    deployed.run(state="stopped")
+    deployed.clear()
+    planned = deployed.run(check=True, state="started")
+    assert planned["changed"]
+    assert deployed.writes() == []
+
+    assert deployed.run(state="started")["plan"] == planned["plan"]
+
+
+def test_a_gpu_that_was_lost_makes_a_release_bad(subject: Subject) -> None:
+    """The image runs, the model answers, but from the CPU."""
+    if subject.adapter.gpu is None:
+        assert "retired" in subject.run(fails=True, resources={"cpu": 2, "memory_gib": 4, "gpu": {"count": 1}})["msg"]
+        return
+    subject.base = {**subject.base, "resources": subject.adapter.gpu}
+    subject.run()
+
+    failed = subject.run(fails=True, image=bad("no-gpu"))
+
+    assert failed["rolled_back"]
+    assert "GPU" in failed["msg"]
+    assert GOOD in failed["deployment"]["serving"]
 
 
 def test_rollback_shows_its_plan_and_returns_to_the_release_before(deployed: Subject) -> None:

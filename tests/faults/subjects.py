@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 from tests.contract.adapters import ADAPTERS, Args
 from tests.faults.lab import Call, Lab
 from tests.faults.resources import Inventory
 from tests.faults.scenarios import SCENARIOS, STORAGE, Scenario
+from tests.faults.trial import ENDING, FAULTS, PASSING, STOPPING
 from tests.sandbox.launcher import Sandbox
 
 # A wait that asks again and again is broken at its first calls; the later ones are the same call.
@@ -38,7 +40,8 @@ class Subject:
 def _efs(sandbox: Sandbox) -> Args:
     seeds = sandbox.seeds["aws"]["us-east-1"]
     groups = [seeds["security_group_id"]]
-    return {"name": "models", "region": "us-east-1", "subnets": seeds["subnet_ids"], "security_groups": groups}
+    network = {"subnets": seeds["subnet_ids"], "security_groups": groups}
+    return {"name": "models", "region": "us-east-1", **network, "transition_to_ia": "AFTER_30_DAYS"}
 
 
 def _files(sandbox: Sandbox) -> Args:
@@ -84,6 +87,23 @@ SUBJECTS = {
 }
 
 
-def points(calls: Sequence[Call]) -> list[Call]:
-    """Where a run is broken: at every call, but for the repetitions of a wait."""
-    return [call for call in calls if not call.reads or call.occurrence <= MOST_POLLS]
+def trials(calls: Sequence[Call], *, all_of_them: bool) -> list[tuple[Call, str]]:
+    """Where a run is broken and how: at every call, but for the repetitions of a wait.
+
+    A write meets both faults that stop a run and, in turn, one of each other family; so does the first read of its
+    kind, which changes nothing and is spared those that end a run another way; a repeated read is where a run is
+    killed. all_of_them: every fault at every such call.
+    """
+    ending, passing = cycle(ENDING), cycle(PASSING)
+    chosen: list[tuple[Call, str]] = []
+    for call in calls:
+        if call.reads and call.occurrence > MOST_POLLS:
+            continue
+        if all_of_them:
+            faults = list(FAULTS)
+        elif not call.reads:
+            faults = [*STOPPING, next(ending), next(passing)]
+        else:
+            faults = [*STOPPING, next(passing)] if call.occurrence == 1 else ["killed"]
+        chosen += [(call, fault) for fault in faults]
+    return chosen

@@ -42,19 +42,18 @@ def _killed(lab: Lab, call: Call, asked: Changes) -> Broken:
     return result is None, result
 
 
-# What may happen at a call. The first four end most runs, the others are what the client's own retries are for.
-FAULTS: dict[str, Callable[[Lab, Call, Changes], Broken]] = {
-    "error for good": _rule("error500", None),
+# What may happen at a call. STOPPING ends a run there for good, ENDING ends most runs, PASSING is for the retries.
+Fault = Callable[[Lab, Call, Changes], Broken]
+STOPPING: dict[str, Fault] = {"error for good": _rule("error500", None), "killed": _killed}
+ENDING: dict[str, Fault] = {
     "answer lost for good": _rule("reset_after", None),
-    "killed": _killed,
     "credentials expire": _expired,
     "cloud goes down": _down,
-    "answer lost once": _rule("reset_after", 1),
-    "throttled once": _rule("throttle", 1),
 }
+PASSING: dict[str, Fault] = {"answer lost once": _rule("reset_after", 1), "throttled once": _rule("throttle", 1)}
+FAULTS = {**STOPPING, **ENDING, **PASSING}
 # Scenarios in which an update strategy of surge lets no moment pass without a good release.
 UNINTERRUPTED = ("update", "bad release", "rollback")
-PASSING = ("answer lost once", "throttled once")
 
 
 def clean_run(lab: Lab, scenario: Scenario) -> list[Call]:

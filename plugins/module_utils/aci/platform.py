@@ -11,11 +11,12 @@ from typing import Any
 
 from ..azure_files.resources import read_key
 from ..clients.azure import AzureClient, Emit
+from ..clients.azure_errors import lacks_capacity
 from ..clients.azure_versions import CONTAINER_INSTANCE
 from ..compare import diff, merge
 from ..deployment.endpoint import endpoint_url
 from ..deployment.model import Deployment
-from ..errors import ApiError, NotFound, RolloutFailed, WaitTimeout
+from ..errors import ApiError, NoCapacity, NotFound, RolloutFailed, WaitTimeout
 from ..platform import Observed, Platform, Rollout, Target
 from ..release import DEPLOYMENT, RELEASE, SECRETS, Record, config_hash, secrets_digest
 from ..resource import Found, Wanted, gather
@@ -153,7 +154,8 @@ class ContainerGroupPlatform(Platform):
         except ApiError as error:
             if not error.answers:
                 raise
-            raise RolloutFailed(error.message, hint=error.hint) from error
+            failure = NoCapacity if lacks_capacity(error) else RolloutFailed
+            raise failure(error.message, hint=error.hint) from error
 
     def _wait_up(self, timeout: float) -> None:
         """Poll the group until all its containers run, twice in a row. Also resumes what a former run began."""

@@ -94,6 +94,11 @@ def is_busy(error: PolycloudError) -> bool:
     return isinstance(error, ApiError) and error.status == 409 and bool(BUSY.search(f"{error.code} {error.message}"))
 
 
+def lacks_capacity(error: ApiError) -> bool:
+    """True where the region or the subscription has no room: what was asked for was right."""
+    return error.code == "ServiceUnavailable" or bool(QUOTA.search(f"{error.code} {error.message}"))
+
+
 def transport_error(call: str, endpoint: str, error: Exception) -> PolycloudError:
     """Our error for a call without an answer, or for a token that could not be had."""
     name = type(error).__name__

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from ..clients.azure_errors import lacks_capacity
 from ..clients.azure_versions import CONTAINER_APPS
 from ..errors import ApiError, NoCapacity, NotFound, PolycloudError, RolloutFailed, WaitTimeout
 from ..outcome import Emit
@@ -112,7 +113,8 @@ class Background:
     def raise_failure(self) -> None:
         """Raise RolloutFailed if ARM has said that the operation failed."""
         if isinstance(self.error, ApiError) and self.error.answers:
-            raise RolloutFailed(f"Azure gave up: {self.error.message}", hint=self.error.hint)
+            failure = NoCapacity if lacks_capacity(self.error) else RolloutFailed
+            raise failure(f"Azure gave up: {self.error.message}", hint=self.error.hint)
 
 
 class Watch:
