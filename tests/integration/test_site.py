@@ -37,7 +37,7 @@ def test_the_plan_on_empty_clouds_is_what_the_run_then_does_and_a_second_run_doe
 
 
 def test_stop_lasts_over_a_converge_until_start(play: Play, clouds: Sandbox) -> None:
-    only = ("--limit", "chat-use1:azure")
+    only = ("--limit", "chat-use1:chat-westus3")
     assert play("site", *only).code == 0
     stopped = play("stop", *only)
     assert set(stopped.of_targets("health").values()) == {"stopped"}, stopped.output
