@@ -56,7 +56,9 @@ class ApiError(PolycloudError):
     @property
     def answers(self) -> bool:
         """True if the other side judged what was asked; False if it did not get so far: who asks, how often, a 5xx."""
-        return self.status < 500 and self.status not in (401, 403, 408, 429)
+        # AWS says so in the code, with status 400.
+        unheard = any(word in self.code for word in ("Throttl", "TooManyRequests", "Token", "Signature"))
+        return self.status < 500 and self.status not in (401, 403, 408, 429) and not unheard
 
 
 class WaitTimeout(PolycloudError):
@@ -82,3 +84,14 @@ class ReleaseFailed(PolycloudError):
         self.rolled_back = rolled_back
         self.serving = serving
         self.outage_seconds = outage_seconds
+
+
+# What ends a wait for a release with a judgement on it; all other errors are of the way to the cloud.
+VERDICTS = (RolloutFailed, WaitTimeout)
+
+
+def blames_release(error: PolycloudError) -> bool:
+    """True if a release is to be remembered as bad: not for want of room, nor for a call that was not heard."""
+    if isinstance(error, ApiError):
+        return error.answers
+    return isinstance(error, VERDICTS) and not isinstance(error, NoCapacity)

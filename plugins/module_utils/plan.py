@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -38,6 +38,10 @@ class Change:
     name: str
     fields: tuple[FieldChange, ...] = ()
     reason: str = ""
+
+    def deferred(self) -> Change:
+        """The same change left for the start of a stopped deployment."""
+        return replace(self, action=Action.KEEP, reason="deferred: takes effect at start")
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -12,7 +12,7 @@ from typing import Any
 
 from .compare import FieldChange
 from .deployment.model import Model
-from .errors import NoCapacity, PolycloudError, Refused, ReleaseFailed, RolloutFailed, WaitTimeout
+from .errors import VERDICTS, NoCapacity, PolycloudError, Refused, ReleaseFailed, RolloutFailed, blames_release
 from .outcome import Emit, Outcome, Verdict, Verify
 from .plan import Action, Change, Plan, merge_notes
 from .planner import Consent, plan_changes
@@ -22,8 +22,6 @@ from .resource import Found, Wanted
 from .unknown import Ref, resolve
 
 VERIFY_ONLY = "the running release was never proven good: verify it"
-# Errors that say something about a release; all others say something about the way to the cloud.
-VERDICTS = (RolloutFailed, WaitTimeout)
 
 
 class Reconciler:
@@ -82,7 +80,7 @@ class Reconciler:
         self._refuse_rejected(observed, releasing)
         deferred = bool(releasing) and self._must_defer(observed) and not start
         if deferred:
-            changes = [_deferred(change) if self._is_release(change) else change for change in changes]
+            changes = [change.deferred() if self._is_release(change) else change for change in changes]
         unproven = self._unproven(observed) and not releasing
         if start or unproven:
             changes = self._mark_carrier(changes, "start it" if start else VERIFY_ONLY)
@@ -100,7 +98,10 @@ class Reconciler:
         if start_first:
             self.platform.start(observed)
             observed = self.platform.observe()
-        results = self._apply(changes, observed)
+        try:
+            results = self._apply(changes, observed)
+        except PolycloudError as error:
+            raise self._broken_off(observed, error, began) from error
         if start and not start_first:
             rollout = self.platform.start(observed)
         elif (releasing or verify or start) and (observed.running or not observed.exists):
@@ -187,13 +188,26 @@ class Reconciler:
         error.hint = f"{error.hint} {state}".strip()
         self._emit("release", str(error))
 
+    def _broken_off(self, observed: Observed, error: PolycloudError, began: float) -> PolycloudError:
+        """A write failed. Where that left nothing of what ran (a replace, deleted and not created), bring it back."""
+        try:
+            now = self.platform.observe()
+        except PolycloudError:
+            return error
+        self._tell(now)
+        if now.exists or not observed.exists:
+            return error
+        rollout = self.platform.begin(observed, {key: item for key, item in observed.found.items() if item})
+        lost = dataclasses.replace(rollout, release="", previous=rollout.previous or observed.release, outage=True)
+        return self._bad_release(observed.record, lost, self._hash, error, began)
+
     def _bad_release(
         self, record: Record, rollout: Rollout, bad_hash: str, error: PolycloudError, began: float
     ) -> ReleaseFailed:
         """Undo a bad release as far as the user allows, and describe what serves now."""
         self.outcome.changed = True
-        guilty = not isinstance(error, NoCapacity)
-        what = "is bad" if guilty else "found no place"
+        guilty = blames_release(error)
+        what = "is bad" if guilty else "found no place" if isinstance(error, NoCapacity) else "was not made"
         why = f"Release {rollout.release or 'of this run'} {what}: {str(error).rstrip('.')}"
         self._emit("release", why)
         rejected = dataclasses.replace(record, deployment=self._name)
@@ -383,7 +397,3 @@ def _only_tags(change: Change) -> bool:
     """True if only tags differ; the digest of the secret values stands for the values and is more than a tag."""
     paths = [field.path for field in change.fields]
     return bool(paths) and all(path.startswith("tags.") and path != f"tags.{SECRETS}" for path in paths)
-
-
-def _deferred(change: Change) -> Change:
-    return dataclasses.replace(change, action=Action.KEEP, reason="deferred: takes effect at start")

@@ -53,6 +53,7 @@ class Cloud:
     writes: list[str] = field(default_factory=list)
     bad_images: set[str] = field(default_factory=set)
     unreachable: bool = False
+    refuses: str = ""
     full: bool = False
 
 
@@ -68,6 +69,8 @@ class MemoryKind(Kind):
         return self.cloud.resources.get(self.key)
 
     def create(self, wanted: Wanted) -> Found:
+        if self.cloud.refuses == self.key:
+            raise ApiError(f"memory.Create {self.key}", 400, "InaccessibleImage", "the image cannot be pulled")
         self.cloud.writes.append(f"create {self.key}")
         return self._store(wanted, {})
 
@@ -106,7 +109,7 @@ class MemoryPlatform(Platform):
         self.kinds = {
             "network": MemoryKind(cloud, "network", immutable=("zone",)),
             "definition": MemoryKind(cloud, "definition", versioned=True),
-            "service": MemoryKind(cloud, "service"),
+            "service": MemoryKind(cloud, "service", immutable=("place",)),
         }
 
     @property
@@ -132,11 +135,11 @@ class MemoryPlatform(Platform):
     def wanted(self, observed: Observed) -> Sequence[Wanted]:
         name = self.deployment.name
         own = {DEPLOYMENT: name}
-        zone = self.deployment.overrides.get("zone", "a")
+        zone, place = (self.deployment.overrides.get(key, "a") for key in ("zone", "place"))
         return (
             Wanted(key="network", name="net", body={"zone": zone}, tags={SHARED: "true"}, shared=True),
             Wanted(key="definition", name=name, body={"image": self.deployment.image}, tags=own),
-            Wanted(key="service", name=name, body={"definition": Ref("definition")}, tags=own),
+            Wanted(key="service", name=name, body={"definition": Ref("definition"), "place": place}, tags=own),
         )
 
     def begin(self, observed: Observed, results: Mapping[str, Found]) -> Rollout:
@@ -167,9 +170,10 @@ class MemoryPlatform(Platform):
         self._point_at(rollout.previous)
 
     def _point_at(self, release: str) -> None:
-        service = self.cloud.resources["service"]
+        # A service that is gone is made anew.
+        service = self.cloud.resources.get("service") or Found(id="chat", body={}, tags={DEPLOYMENT: "chat"})
         definition = self.cloud.resources["definition"]
-        self.cloud.resources["service"] = replace(service, body={"definition": release})
+        self.cloud.resources["service"] = replace(service, body={**service.body, "definition": release})
         self.cloud.resources["definition"] = replace(definition, id=release, body={"image": self._image(release)})
 
     def describe(self, observed: Observed, release: str) -> Target | None:

@@ -359,3 +359,24 @@ def test_a_rollback_that_was_cut_off_goes_on_instead_of_returning_to_where_it_ca
 
     assert outcome.record.last_good == "chat:1"
     assert len(outcome.record.rejected) == 1
+
+
+def test_a_replace_that_deletes_and_cannot_create_brings_back_what_ran_and_is_not_tried_again(deployed: World) -> None:
+    deployed.cloud.refuses = "service"
+    moved = {"image": BETTER, "overrides": {"place": "b"}, "recreate": True}
+    with pytest.raises(ReleaseFailed, match=r"is bad: memory.Create service failed.*Rolled back to chat:1"):
+        deployed.run(**moved)
+
+    assert deployed.writes() == ["update definition", "delete service", "abandon "]
+    assert deployed.last.outcome.running
+    with pytest.raises(Refused, match="found bad and rolled back"):
+        deployed.run(**moved)
+
+
+def test_a_write_that_is_refused_leaves_what_runs_and_says_so(world: World) -> None:
+    world.cloud.refuses = "service"
+
+    with pytest.raises(ApiError, match="InaccessibleImage"):
+        world.run()
+
+    assert world.last.outcome.serving == "nothing"
