@@ -18,7 +18,12 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.container_apps.wa
     trouble,
     unassigned,
 )
-from ansible_collections.polycloud.ollama.plugins.module_utils.errors import ApiError, NoCapacity, RolloutFailed, WaitTimeout
+from ansible_collections.polycloud.ollama.plugins.module_utils.errors import (
+    ApiError,
+    NoCapacity,
+    RolloutFailed,
+    WaitTimeout,
+)
 
 Body = dict[str, Any]
 
