@@ -141,9 +141,11 @@ class Lab:
             self.sandbox.log.observer = None
 
     @contextmanager
-    def broken(self, call: Call, kind: str, times: int | None) -> Iterator[FaultRule]:
+    def broken(self, call: Call, kind: str, times: int | None, **more: Any) -> Iterator[FaultRule]:
         """Break a call: times 1 for once, None for it and all later ones of its operation."""
-        rule = FaultRule(f"^{re.escape(call.operation)}$", kind, cloud=self.cloud, nth=call.occurrence, times=times)
+        rule = FaultRule(
+            f"^{re.escape(call.operation)}$", kind, cloud=self.cloud, nth=call.occurrence, times=times, **more
+        )
         self.sandbox.switch.arm(rule)
         try:
             yield rule

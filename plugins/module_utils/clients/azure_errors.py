@@ -21,7 +21,7 @@ EXPIRED = (
 )
 # Codes and words by which services say: not now, something is still going on here.
 BUSY = re.compile(
-    r"transitioning|OperationInProgress|AnotherOperation|operation in progress|NotReadyFor|"
+    r"transitioning|OperationInProgress|AnotherOperation|operation in progress|NotReadyFor|IsNotProvisioned|"
     r"please (re)?try( again)? later",
     re.IGNORECASE,
 )
