@@ -65,10 +65,10 @@ def _prepare_terraform(stage: Scene) -> Callable[[], Measure]:
 
 
 def _warm_up(stage: Scene, sides: Sides) -> dict[str, dict[str, int]]:
-    """Run every side once, unmeasured: byte code and page cache are warm then. Returns its calls by operation."""
+    """Run every side once, unmeasured. Returns its calls by operation."""
     calls = {}
     for name, run in sides.items():
-        if stage.bench.interleave({name: run}, 1):
+        if stage.bench.warm_up(name, run):
             calls[name] = stage.count()
     return calls
 

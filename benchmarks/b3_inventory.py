@@ -93,8 +93,8 @@ class Inventories:
             PEER: lambda: self._list(self._source("aws_ec2", EC2)),
         }
         large = self._hosts >= LARGE
-        # Byte code and page cache are warm after the first run.
-        self._bench.interleave({OURS: sides[OURS]} if large else sides, 1)
+        if not large:
+            sides = {name: run for name, run in sides.items() if self._bench.warm_up(name, run)}
         runs = self._bench.interleave(sides, min(self._bench.pairs, LARGE_ROUNDS) if large else 0)
         self._add_calls(runs[OURS])
         if PEER not in runs:

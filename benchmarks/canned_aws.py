@@ -109,37 +109,9 @@ def definition_arn(region: str, deployment: str) -> str:
 
 def task(region: str, index: int) -> dict[str, Any]:
     """One task as ECS describes it: on EC2, awsvpc, one container, a GPU, tags propagated from its service."""
-    arn, ip, deployment = task_arn(region, index), address(index), DEPLOYMENTS[index % len(DEPLOYMENTS)]
-    eni = [
-        {"name": "subnetId", "value": "subnet-0a1b2c3d4e5f60718"},
-        {"name": "networkInterfaceId", "value": f"eni-{index:017x}"},
-        {"name": "macAddress", "value": "0a:1b:2c:3d:4e:5f"},
-        {"name": "privateDnsName", "value": f"ip-{ip.replace('.', '-')}.{region}.compute.internal"},
-        {"name": "privateIPv4Address", "value": ip},
-    ]
-    container = {
-        "containerArn": f"arn:aws:ecs:{region}:{ACCOUNT}:container/{CLUSTER}/{index:032x}/{index:032x}",
-        "taskArn": arn,
-        "name": "ollama",
-        "image": f"{ACCOUNT}.dkr.ecr.{region}.amazonaws.com/ollama:0.32.15",
-        "imageDigest": "sha256:" + "ab" * 32,
-        "runtimeId": f"{index:032x}-1234567890",
-        "lastStatus": "RUNNING",
-        "networkBindings": [],
-        "networkInterfaces": [{"attachmentId": f"{index:08x}-0000-4000-8000-000000000000", "privateIpv4Address": ip}],
-        "healthStatus": "HEALTHY",
-        "cpu": "0",
-        "gpuIds": [f"GPU-{index:08x}-0000-4000-8000-000000000000"],
-    }
+    arn, deployment = task_arn(region, index), DEPLOYMENTS[index % len(DEPLOYMENTS)]
     return {
-        "attachments": [
-            {
-                "id": f"{index:08x}-0000-4000-8000-000000000000",
-                "type": "ElasticNetworkInterface",
-                "status": "ATTACHED",
-                "details": eni,
-            }
-        ],
+        "attachments": [_attachment(region, index)],
         "attributes": [{"name": "ecs.cpu-architecture", "value": "x86_64"}],
         "availabilityZone": f"{region}a",
         "capacityProviderName": "gpu",
@@ -147,7 +119,7 @@ def task(region: str, index: int) -> dict[str, Any]:
         "connectivity": "CONNECTED",
         "connectivityAt": LAUNCHED_SECONDS,
         "containerInstanceArn": f"arn:aws:ecs:{region}:{ACCOUNT}:container-instance/{CLUSTER}/{index:032x}",
-        "containers": [container],
+        "containers": [_container(region, index)],
         "cpu": "4096",
         "createdAt": LAUNCHED_SECONDS,
         "desiredStatus": "RUNNING",
@@ -166,6 +138,42 @@ def task(region: str, index: int) -> dict[str, Any]:
         "taskArn": arn,
         "taskDefinitionArn": definition_arn(region, deployment),
         "version": 5,
+    }
+
+
+def _attachment(region: str, index: int) -> dict[str, Any]:
+    """The network interface of a task."""
+    ip = address(index)
+    return {
+        "id": f"{index:08x}-0000-4000-8000-000000000000",
+        "type": "ElasticNetworkInterface",
+        "status": "ATTACHED",
+        "details": [
+            {"name": "subnetId", "value": "subnet-0a1b2c3d4e5f60718"},
+            {"name": "networkInterfaceId", "value": f"eni-{index:017x}"},
+            {"name": "macAddress", "value": "0a:1b:2c:3d:4e:5f"},
+            {"name": "privateDnsName", "value": f"ip-{ip.replace('.', '-')}.{region}.compute.internal"},
+            {"name": "privateIPv4Address", "value": ip},
+        ],
+    }
+
+
+def _container(region: str, index: int) -> dict[str, Any]:
+    """The server's container of a task."""
+    interface = {"attachmentId": f"{index:08x}-0000-4000-8000-000000000000", "privateIpv4Address": address(index)}
+    return {
+        "containerArn": f"arn:aws:ecs:{region}:{ACCOUNT}:container/{CLUSTER}/{index:032x}/{index:032x}",
+        "taskArn": task_arn(region, index),
+        "name": "ollama",
+        "image": f"{ACCOUNT}.dkr.ecr.{region}.amazonaws.com/ollama:0.32.15",
+        "imageDigest": "sha256:" + "ab" * 32,
+        "runtimeId": f"{index:032x}-1234567890",
+        "lastStatus": "RUNNING",
+        "networkBindings": [],
+        "networkInterfaces": [interface],
+        "healthStatus": "HEALTHY",
+        "cpu": "0",
+        "gpuIds": [f"GPU-{index:08x}-0000-4000-8000-000000000000"],
     }
 
 

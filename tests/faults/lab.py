@@ -29,7 +29,7 @@ from tests.sandbox.runtime import Workload
 LONGEST_SLEEP = 0.1
 READS = ("GET", "List", "Describe", "Get")
 # How an error names the call that failed.
-NAMES_A_CALL = re.compile(r"\b(ecs|logs|efs|application-autoscaling)\.[A-Z]\w+|\b(GET|PUT|PATCH|POST|DELETE) [\w-]+/")
+NAMES_A_CALL = re.compile(r"\b(ecs|logs|efs|application-autoscaling)\.[A-Z]\w+|\b(GET|PUT|PATCH|POST|DELETE) [\w.-]+/")
 PROMPT = {"model": "gemma3:1b", "prompt": "hi", "stream": False}
 
 

@@ -1,0 +1,107 @@
+# Copyright (c) 2026 polycloud.ollama contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The parts of the single benchmarks that can be wrong without anyone seeing it in the figures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as command
+from benchmarks import b2_history, b3_inventory
+from benchmarks.canned_aws import REGIONS, Pages, fewest_calls
+from benchmarks.harness import RESULTS, Bench, NotMeasured
+from benchmarks.terraform import find_provider
+
+
+@pytest.mark.parametrize(
+    ("hosts", "calls"), [(1000, 2 + 10 + 10 + 10), (10_000, 2 + 100 + 100 + 10), (1, 2 + 2 + 2 + 1)]
+)
+def test_the_paging_minimum_is_lists_descriptions_and_each_definition_once(hosts: int, calls: int) -> None:
+    assert fewest_calls(hosts) == calls
+
+
+def test_canned_pages_hold_every_host_of_a_region_once() -> None:
+    pages, region = Pages(2500), REGIONS[0]
+    listed: list[str] = []
+    request: dict[str, object] = {"maxResults": 100}
+    while True:
+        answer = json.loads(pages.answer(region, "ListTasks", request))
+        listed += answer["taskArns"]
+        if "nextToken" not in answer:
+            break
+        request["nextToken"] = answer["nextToken"]
+    described = json.loads(pages.answer(region, "DescribeTasks", {"tasks": listed[:100]}))["tasks"]
+    assert len(set(listed)) == 1250
+    assert [task["taskArn"] for task in described] == listed[:100]
+    first = pages.answer(region, "DescribeInstances", {}).decode()
+    second = pages.answer(region, "DescribeInstances", {"NextToken": "1000"}).decode()
+    assert (first.count("<instanceId>"), second.count("<instanceId>")) == (1000, 250)
+    assert "<nextToken>1000</nextToken>" in first
+    assert "<nextToken>" not in second
+
+
+def test_task_names_differ_between_regions_while_addresses_repeat() -> None:
+    pages = Pages(4)
+    tasks = [json.loads(pages.answer(region, "ListTasks", {}))["taskArns"][0].rpartition("/")[2] for region in REGIONS]
+    assert tasks[0] != tasks[1]
+
+
+def test_a_call_that_nobody_needs_has_no_answer() -> None:
+    with pytest.raises(KeyError):
+        Pages(1).answer(REGIONS[0], "DescribeVolumes", {})
+
+
+@pytest.mark.parametrize(("counts", "held"), [({1: 1, 200: 1}, True), ({1: 1, 200: 2}, False)])
+def test_calls_are_constant_only_if_the_longest_history_costs_no_more(
+    counts: dict[int, int], held: bool, tmp_path: Path
+) -> None:
+    bench = Bench("B2", tmp_path, 1, say=lambda text: None)
+    b2_history.add_spread(bench, counts)
+    assert [row.held for row in bench.rows] == [held]
+
+
+def test_only_calls_on_task_definitions_count_for_the_history() -> None:
+    calls = ["ecs DescribeServices", "ecs ListTaskDefinitions", "ecs DescribeTaskDefinition", "ecs DescribeTasks"]
+    assert b2_history.on_definitions(calls) == 2
+
+
+def test_the_newest_provider_is_found_in_a_named_folder(tmp_path: Path) -> None:
+    for version in ("5.9.0", "5.100.0"):
+        (tmp_path / "registry.example" / "hashicorp" / "aws" / version / "linux_amd64").mkdir(parents=True)
+    assert find_provider({"POLYCLOUD_TF_PLUGINS": str(tmp_path)}) == (tmp_path, "5.100.0")
+
+
+def test_without_a_provider_the_reason_names_where_it_was_looked_for(tmp_path: Path) -> None:
+    with pytest.raises(NotMeasured, match=f"no hashicorp/aws provider in {tmp_path}"):
+        find_provider({"POLYCLOUD_TF_PLUGINS": str(tmp_path)})
+
+
+def test_a_quick_run_never_touches_the_results_of_the_repository() -> None:
+    assert command.arguments(["--quick"]).results != RESULTS
+    assert command.arguments([]).results == RESULTS
+
+
+def test_an_unknown_benchmark_is_refused_with_the_names_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.arguments(["B0"])
+    assert "no benchmark B0; there are B1, B2, B3" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_quick_inventory_benchmark_makes_all_its_rows(tmp_path: Path) -> None:
+    bench = Bench("B3", tmp_path, 1, quick=True, say=lambda text: None)
+    b3_inventory.run(bench)
+    rows = {row.metric.rpartition(", ")[0]: row for row in bench.rows}
+    assert set(rows) == {
+        "wall ms per host",
+        "wall ms per emitted MB",
+        "API calls",
+        "peak MB",
+        "wall seconds with a filled cache, 1 run",
+    }
+    assert rows["API calls"].held is True
+    assert rows["wall seconds with a filled cache, 1 run"].detail["calls"] == {"ours": 0, "theirs": 0}
