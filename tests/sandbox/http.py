@@ -83,12 +83,16 @@ class RequestLog:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._records: deque[RequestRecord] = deque(maxlen=LOGGED_REQUESTS_LIMIT)
+        # Counts the clears: a call that hung since before the last one belongs to nobody who reads the log now.
+        self.era = 0
         # Told of each call after it was carried out and before its answer is sent: a test may act between the two.
         self.observer: Callable[[RequestRecord], None] | None = None
 
-    def add(self, record: RequestRecord) -> None:
-        """Append one call."""
+    def add(self, record: RequestRecord, era: int | None = None) -> None:
+        """Append one call, unless the log was cleared since the era in which the call began."""
         with self._lock:
+            if era not in (None, self.era):
+                return
             self._records.append(record)
             observer = self.observer
         if observer is not None:
@@ -108,9 +112,10 @@ class RequestLog:
         return [record for record in self.records() if record.status in (500, 501) and record.fault is None]
 
     def clear(self) -> None:
-        """Forget all calls."""
+        """Forget all calls, those under way included."""
         with self._lock:
             self._records.clear()
+            self.era += 1
 
 
 class Gate:
@@ -124,7 +129,7 @@ class Gate:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one call, or cut its connection where a fault says so."""
-        started = time.monotonic()
+        started, era = time.monotonic(), self._log.era
         request_body = _take_body(environ)
         service, operation, region = self._cloud.classify(environ)
         environ["wsgi.input"].seek(0)
@@ -145,7 +150,7 @@ class Gate:
             request_body=_logged(request_body),
             response_body=_logged(body),
         )
-        self._log.add(record)
+        self._log.add(record, era)
         if answer is None:
             cut_connection(environ)
         headers = with_length(headers, status, body, environ["REQUEST_METHOD"])

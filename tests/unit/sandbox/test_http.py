@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -93,6 +94,21 @@ def test_a_hanging_call_is_held_and_then_cut(served: Served) -> None:
         served.call()
     assert time.monotonic() - begun >= 0.2
     assert served.cloud.carried_out == 0
+
+
+def test_a_call_that_still_hangs_when_the_log_is_cleared_is_not_in_the_new_log(served: Served) -> None:
+    served.switch.arm(FaultRule("Describe", "hang", hang_seconds=0.3))
+
+    def call() -> None:
+        with pytest.raises(ConnectionError):
+            served.call()
+
+    hanging = threading.Thread(target=call)
+    hanging.start()
+    time.sleep(0.1)
+    served.log.clear()
+    hanging.join()
+    assert served.log.records() == []
 
 
 def test_a_cloud_that_is_down_cuts_every_call_or_answers_503_in_its_own_form(served: Served) -> None:
