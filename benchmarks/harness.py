@@ -60,9 +60,9 @@ class Measure:
 class Row:
     """One figure of a benchmark against one peer. The key of a row is (id, metric, peer).
 
-    ratio: ours / theirs. target: the rule, as text. held: whether it holds, None where that cannot be said, for the
-    reason given. load: one-minute load average before the first pair, loads: before each of them. detail: what the
-    figures are made of.
+    ratio: ours / theirs. target: the rule, as text. held: whether it holds, None where that cannot be said. reason: why
+    it cannot, or what helps to read the figure. load: one-minute load average before the first pair, loads: before each
+    of them. detail: what the figures are made of.
     """
 
     id: str
@@ -163,12 +163,19 @@ class Bench:
         return name not in self.failures
 
     def compare(
-        self, metric: str, peer: str, ours: float, theirs: float, limit: float, detail: Mapping[str, Any] | None = None
+        self,
+        metric: str,
+        peer: str,
+        ours: float,
+        theirs: float,
+        limit: float,
+        detail: Mapping[str, Any] | None = None,
+        reason: str = "",
     ) -> None:
         """Add a row that holds where ours / theirs is at most the limit."""
         share = ratio(ours, theirs)
         held = None if share is None else share <= limit
-        self.add(metric, peer, ours, theirs, f"ratio <= {limit:g}", held, detail=detail)
+        self.add(metric, peer, ours, theirs, f"ratio <= {limit:g}", held, detail=detail, reason=reason)
 
     def add(
         self,

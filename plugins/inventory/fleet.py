@@ -107,7 +107,6 @@ from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructa
 from ansible_collections.polycloud.ollama.plugins.module_utils.errors import PolycloudError
 from ansible_collections.polycloud.ollama.plugins.module_utils.fleet.reading import Reading, read_fleet
 from ansible_collections.polycloud.ollama.plugins.module_utils.fleet.replica import GROUP, Replica, name_hosts
-from ansible_collections.polycloud.ollama.plugins.module_utils.fleet.sources import fleet_sources
 
 
 class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
@@ -139,6 +138,9 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return list(reading.replicas)
 
     def _read(self) -> Reading:
+        # Here and not above: it loads the clouds' libraries, which an answer from the cache does not need.
+        from ansible_collections.polycloud.ollama.plugins.module_utils.fleet.sources import fleet_sources
+
         options = {name: self.get_option(name) for name in ("aws", "azure", "managed_only")}
         try:
             sources = fleet_sources(**options, template=self._template)
