@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -50,11 +51,16 @@ def test_the_fragment_documents_exactly_the_options() -> None:
         assert sorted(option.get("choices", [])) == sorted(spec[name].get("choices", [])), name
 
 
+def later(theirs: Collection[str]) -> set[str]:
+    """Ours that azcollection 3.12, which goes with ansible-core 2.19, does not know: 3.17 brought OpenID Connect."""
+    return set() if "oidc_token" in theirs else {"oidc_token", "oidc_token_file_path"}
+
+
 def test_every_option_of_azcollection_is_one_of_ours_with_the_same_type_and_default() -> None:
     theirs = yaml.safe_load(upstream.ModuleDocFragment.DOCUMENTATION)["options"]
     spec = azure_argument_spec()
 
-    assert set(theirs) == set(spec) - {"resource_manager_endpoint"}
+    assert set(theirs) == set(spec) - {"resource_manager_endpoint"} - later(theirs)
     for name, option in theirs.items():
         assert (option["type"], option.get("default")) == (spec[name]["type"], spec[name].get("default")), name
 
@@ -67,7 +73,7 @@ def test_the_environment_names_are_those_of_azcollection() -> None:
             assert isinstance(node.value, ast.Call)
             theirs = {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.value.keywords}
 
-    assert theirs == {name: variables[0] for name, variables in ENVIRONMENT.items()}
+    assert theirs == {name: variables[0] for name, variables in ENVIRONMENT.items() if name not in later(theirs)}
 
 
 def test_every_secret_option_is_hidden() -> None:
