@@ -24,7 +24,7 @@ STAGE := $(CURDIR)/.build/staged
 STAGED := $(STAGE)/ansible_collections/polycloud/ollama
 WORKERS ?= 2
 # The sweep waits more than it computes.
-SWEEPERS ?= 4
+SWEEPERS ?= 8
 UNITS ?= tests/unit
 REAL ?= tests
 INTEGRATION ?= tests --ignore=tests/unit

@@ -119,8 +119,8 @@ class EnvironmentKind(Kind):
         reads = gather(
             {
                 "apps": lambda: self._arm.list(f"{scope}/containerApps", CONTAINER_APPS),
-                "jobs": lambda: self._jobs(scope),
-                "storages": lambda: self._arm.list(f"{found.id}/storages", CONTAINER_APPS),
+                "jobs": lambda: self._listed(f"{scope}/jobs"),
+                "storages": lambda: self._listed(f"{found.id}/storages"),
             }
         )
         here = found.id.lower()
@@ -131,11 +131,11 @@ class EnvironmentKind(Kind):
         counts = (("other app", len(apps)), ("job", len(jobs)), ("other storage", len(storages)))
         return ", ".join(f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts if count)
 
-    def _jobs(self, scope: str) -> list[Body]:
+    def _listed(self, path: str) -> list[Body]:
         try:
-            return self._arm.list(f"{scope}/jobs", CONTAINER_APPS)
+            return self._arm.list(path, CONTAINER_APPS)
         except NotFound:
-            # A cloud without jobs has none that could use the environment.
+            # A cloud without jobs has none that could use the environment, and one that is being deleted no storages.
             return []
 
     def _filled(self, body: Mapping[str, Any]) -> Body:

@@ -207,12 +207,18 @@ class MountTargetKind(Kind):
         return Found(id=target["MountTargetId"], body={**target, "SecurityGroups": groups}, raw=target)
 
     def create(self, wanted: Wanted) -> Found:
-        try:
-            self._aws.call("efs", "create_mount_target", **wanted.body)
-        except ApiError as error:
-            # A retry after a lost answer finds what the first try made.
-            if error.code != "MountTargetConflict":
-                raise
+        def begin() -> Look[bool]:
+            try:
+                self._aws.call("efs", "create_mount_target", **wanted.body)
+            except ApiError as error:
+                # A retry after a lost answer finds what the first try made; an earlier run may have left the file
+                # system being created.
+                if error.code not in (*PASSING, "MountTargetConflict"):
+                    raise
+                return Look(True if error.code == "MountTargetConflict" else None, error.code)
+            return Look(True)
+
+        self._waiter.until(f"the mount target in {wanted.name} to be accepted", self._seconds, begin)
         return self._available(wanted.name)
 
     def update(self, wanted: Wanted, found: Found, fields: Sequence[FieldChange]) -> Found:
