@@ -46,7 +46,7 @@ SUITES: dict[str, tuple[tuple[Gate, ...], ...]] = {
         (Gate("molecule"),),
         (Gate("importer"), Gate("docs")),
     ),
-    "real": ((Gate("real-tests", pytest=True),),),
+    "real": ((Gate("real-tests", pytest=True),), (Gate("sweep", pytest=True),)),
 }
 
 
