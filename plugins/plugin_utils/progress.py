@@ -24,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible.constants import DEFAULT_LOCAL_TMP
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.text import one_line
+from ansible_collections.polycloud.ollama.plugins.plugin_utils.direct import DirectAction
 
 POLL_SECONDS = 0.2
 OPTION = "progress_file"
@@ -80,7 +80,7 @@ class Tail(threading.Thread):
         self._show(event)
 
 
-class ProgressAction(ActionBase):  # type: ignore[misc]  # Ansible is not followed
+class ProgressAction(DirectAction):
     """Base of the action plugins that carry the names of the long modules."""
 
     _supports_check_mode = True
@@ -92,7 +92,7 @@ class ProgressAction(ActionBase):  # type: ignore[misc]  # Ansible is not follow
             return {**result, **self._execute_module(task_vars=task_vars, wrap_async=True)}
         quiet = os.environ.get(SWITCH) == "0" or bool(self._task.no_log) or OPTION in self._task.args
         if quiet:
-            result |= self._execute_module(task_vars=task_vars)
+            result |= self.run_module(dict(self._task.args), task_vars or {})
         else:
             result |= self._run_and_show(task_vars or {})
         self._remove_tmp_path(self._connection._shell.tmpdir)
@@ -107,7 +107,7 @@ class ProgressAction(ActionBase):  # type: ignore[misc]  # Ansible is not follow
                 display.display(line, stderr=True)
 
         with self._channel(show) as (arguments, tail):
-            result: dict[str, Any] = self._execute_module(module_args=arguments, task_vars=task_vars)
+            result = self.run_module(arguments, task_vars)
         events = result.get("events")
         shown = tail.count if tail else 0
         for event in events[shown:] if isinstance(events, list) else []:

@@ -9,6 +9,7 @@ endpoint and C(aws_config) come from the module's options as amazon.aws reads th
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import threading
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 try:
+    import boto3
     from botocore.config import Config
     from botocore.exceptions import (
         BotoCoreError,
@@ -32,6 +34,7 @@ except ImportError:
         for name in ("BotoCoreError", "ClientError", "ConnectionError", "HTTPClientError", "ParamValidationError")
     )
 
+from ansible_collections.amazon.aws.plugins.module_utils.botocore import get_aws_connection_info
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 
 from ..errors import ApiError, NotFound, PolycloudError, Unreachable
@@ -67,7 +70,7 @@ IAM_PREFIXES = {"efs": "elasticfilesystem"}
 class Aws:
     """Clients of one account and region, made once each and shared by threads.
 
-    make: returns an SDK client for a service name (a module's C(client) method).
+    make: returns an SDK client for a service name and a C(config).
     """
 
     def __init__(self, make: Callable[..., Any], region: str = "") -> None:
@@ -79,7 +82,7 @@ class Aws:
     @classmethod
     def for_module(cls, module: AnsibleAWSModule) -> Aws:
         """The clients that a module's options describe."""
-        return cls(module.client, str(module.region or ""))
+        return cls(_from_one_session(module), str(module.region or ""))
 
     def client(self, service: str) -> Any:
         """The SDK client of a service. Loading a service's model costs 20-60 ms, so it is done once."""
@@ -124,12 +127,35 @@ class Aws:
         return answer
 
 
+def _from_one_session(module: AnsibleAWSModule) -> Callable[..., Any]:
+    """Makes clients as C(module.client) does, but of one session: a further service then costs 10 ms instead of 50."""
+    region, endpoint_url, options = get_aws_connection_info(module)
+    profile, users_own = options.pop("profile_name", None), options.pop("aws_config", None)
+    session = functools.cache(lambda: boto3.session.Session(profile_name=profile))
+
+    def make(service: str, config: Any) -> Any:
+        merged = config.merge(users_own) if users_own else config
+        try:
+            return session().client(service, region, endpoint_url=endpoint_url, config=merged, **options)
+        except (BotoCoreError, ValueError) as error:
+            hint = "Check region, profile, credentials and endpoint_url, also in the environment."
+            raise PolycloudError(f"No client for {service}: {error}", hint=hint) from None
+
+    return make
+
+
 def _config() -> Any:
     """Bounded retries with exponential backoff and jitter; AWS_MAX_ATTEMPTS and aws_config still win."""
     retries: dict[str, Any] = {"mode": "standard"}
     if not os.environ.get("AWS_MAX_ATTEMPTS"):
         retries["total_max_attempts"] = ATTEMPTS
-    return Config(retries=retries, connect_timeout=CONNECT_SECONDS, read_timeout=READ_SECONDS, max_pool_connections=16)
+    return Config(
+        retries=retries,
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        max_pool_connections=16,
+        user_agent_extra="polycloud.ollama",
+    )
 
 
 def _translated(call: str, error: Any) -> PolycloudError:

@@ -88,7 +88,10 @@ class Ecs(Platform):
     # ---- reading
 
     def observe(self) -> Observed:
-        """Six calls in two parallel rounds; four where C(network.endpoint_url) names the address."""
+        """Six calls in two parallel rounds; four in one where C(network.endpoint_url) names the address.
+
+        The family's newest definition is read on the chance that it is the one that runs, which is the rule.
+        """
         self._aws.warm("ecs", "logs")
         first = gather(self._first_round())
         service: Found | None = first[SERVICE]
@@ -98,12 +101,14 @@ class Ecs(Platform):
         self._cluster.own_services = 1
         self._rollouts.learn(service.raw)
         ids: list[str] = first.get("tasks") or []
-        calls: dict[str, Callable[[], Any]] = {
-            TASK_DEFINITION: lambda: self._definition.read(service.raw["taskDefinition"]),
-            "tasks": lambda: self._rollouts.tasks.describe(ids),
-        }
+        definition: Found | None = first[TASK_DEFINITION]
+        calls: dict[str, Callable[[], Any]] = {}
+        if definition is None or definition.id != service.raw["taskDefinition"]:
+            calls[TASK_DEFINITION] = lambda: self._definition.read(service.raw["taskDefinition"])
+        if ids:
+            calls["tasks"] = lambda: self._rollouts.tasks.describe(ids)
         second = gather(calls)
-        definition: Found | None = second[TASK_DEFINITION]
+        definition = second.get(TASK_DEFINITION, definition)
         found = {
             CLUSTER: first[CLUSTER],
             LOG_GROUP: self._settled_log_group(first[LOG_GROUP], service, definition),
@@ -116,7 +121,7 @@ class Ecs(Platform):
             exists=True,
             running=service.raw["desiredCount"] > 0,
             release=running_release(service.raw),
-            endpoints=self._urls(_serving(second["tasks"], service.raw)),
+            endpoints=self._urls(_serving(second.get("tasks", ()), service.raw)),
             image=_container(definition).get("image", ""),
         )
 
@@ -124,6 +129,7 @@ class Ecs(Platform):
         calls: dict[str, Callable[[], Any]] = {
             CLUSTER: lambda: self._cluster.read(self._names.cluster),
             SERVICE: lambda: self._service.read(self._names.service),
+            TASK_DEFINITION: lambda: self._definition.read(self._names.family),
             LOG_GROUP: lambda: self._log_group.read_untagged(self._names.log_group),
         }
         fixed = self.deployment.network.endpoint_url
@@ -137,7 +143,7 @@ class Ecs(Platform):
         group = first[LOG_GROUP]
         definition = None
         if self._absent:
-            left = self._definition.read(self._names.family)
+            left = first[TASK_DEFINITION]
             ours = left is not None and left.tags.get(DEPLOYMENT) == self.deployment.name
             definition = left if ours else None
         return Observed(

@@ -58,7 +58,7 @@ def test_the_calls_do_not_grow_with_history(chat: OnSandbox) -> None:
         chat.call("ecs", "register_task_definition", family="chat", containerDefinitions=[body])
     chat.sandbox.log.clear()
     assert chat.run().changed is False
-    assert len(chat.operations()) == 6
+    assert len(chat.operations()) == 7
 
 
 def test_a_newer_revision_that_the_service_does_not_run_is_no_change(chat: OnSandbox) -> None:
