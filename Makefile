@@ -101,8 +101,8 @@ yamllint: environment ## YAML style
 	@$(BIN)/yamllint --strict .
 
 .PHONY: ruff
-ruff: environment ## Python style and likely bugs
-	@$(BIN)/ruff check .
+ruff: environment ## Python style, layout and likely bugs
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . || { echo "make format mends the layout"; exit 1; }
 
 .PHONY: format
 format: environment ## Let ruff lay out the Python and mend what it safely can

@@ -189,7 +189,7 @@ class MemoryPlatform(Platform):
         self.cloud.writes.append("start")
         self.cloud.running = True
         release = self.cloud.resources["definition"].id
-        return Rollout(release=release, previous=observed.release)
+        return Rollout(release=release, previous=observed.record.last_good or release)
 
     def stop(self, observed: Observed) -> None:
         self.cloud.writes.append("stop")

@@ -25,7 +25,12 @@ def make(*arguments: str) -> subprocess.CompletedProcess[str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "PYTEST", "VENV"))}
     return subprocess.run(
         ["make", *arguments, f"VENV={ENVIRONMENT}", f"PYTHON={OTHER}"],
-        cwd=ROOT, env=inherited, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        cwd=ROOT,
+        env=inherited,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
     )
 
 

@@ -77,8 +77,14 @@ def run_gate(gate: Gate) -> Outcome:
         command.append(f"PYTEST_ARGS=-q --junitxml={junit}")
     start = time.monotonic()
     done = subprocess.run(
-        command, cwd=CHECKOUT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-        stdin=subprocess.DEVNULL, errors="replace",
+        command,
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        errors="replace",
     )
     seconds = time.monotonic() - start
     (RESULTS / f"{gate.target}.log").write_text(done.stdout, encoding="utf-8")

@@ -35,7 +35,10 @@ def source_files(checkout: Path = CHECKOUT) -> list[str]:
     if (checkout / ".git").exists():
         listing = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-            cwd=checkout, check=True, capture_output=True, text=True,
+            cwd=checkout,
+            check=True,
+            capture_output=True,
+            text=True,
         ).stdout.split("\0")
         return sorted({name for name in listing if name and (checkout / name).is_file()})
     return sorted(_walk(checkout))

@@ -57,8 +57,15 @@ def make_gate(copy: Path, case: Path) -> subprocess.CompletedProcess[str]:
     environment = inherited | dict(line.split("=", 1) for line in lines_of(case / "env"))
     command = ["make", case.parent.name, f"VENV={Path(sys.prefix)}", *lines_of(case / "args")]
     return subprocess.run(
-        command, cwd=copy, env=environment, text=True, check=False, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
+        command,
+        cwd=copy,
+        env=environment,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        errors="replace",
     )
 
 

@@ -32,8 +32,13 @@ def table(galaxy: Path | None) -> list[tuple[str, str, str]]:
     rows += [(name, version(name), "locked package") for name in PACKAGES]
     for name in COLLECTIONS:
         fetched = collection_version(galaxy, name) if galaxy else None
-        rows.append((name, fetched or collection_version(site_packages(), name) or "missing",
-                     "galaxy server" if fetched else "package ansible"))
+        rows.append(
+            (
+                name,
+                fetched or collection_version(site_packages(), name) or "missing",
+                "galaxy server" if fetched else "package ansible",
+            )
+        )
     return rows
 
 

@@ -262,7 +262,7 @@ class Ecs(Platform):
         members = {key: back.get(key) for key in self._service.changed(service, back) & RELEASING}
         if members:
             self._rollouts.pass_through(self._service.apply(self._names.service, members, service.tags))
-        if rollout.detail.get("started"):
+        if rollout.detail.get("started") and rollout.previous == rollout.release:
             self._stop(service)
         self._rollouts.until_steady()
 
@@ -322,7 +322,8 @@ class Ecs(Platform):
         if BOUNDS_TAG in service.tags:
             self._aws.call("ecs", "untag_resource", resourceArn=service.id, tagKeys=[BOUNDS_TAG])
         release = running_release(service.raw)
-        return Rollout(release=release, previous=observed.release or release, detail={"started": True})
+        previous = observed.record.last_good or release
+        return Rollout(release=release, previous=previous, detail={"started": True})
 
     def stop(self, observed: Observed) -> None:
         service = self._service.require(self._names.service)

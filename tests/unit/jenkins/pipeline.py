@@ -76,7 +76,10 @@ def execute(jenkinsfile: Path, **parameters: Any) -> Call:
     """Run a Jenkinsfile with these parameters and return `pipeline`, its root."""
     done = subprocess.run(
         ["java", "-cp", classpath(), "groovy.ui.GroovyMain", str(RECORDER), str(jenkinsfile), json.dumps(parameters)],
-        capture_output=True, text=True, check=False, timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
     )
     if done.returncode or not done.stdout.strip():
         raise AssertionError(f"Groovy could not run {jenkinsfile.name}:\n{done.stderr}")

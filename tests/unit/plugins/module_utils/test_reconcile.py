@@ -250,6 +250,16 @@ def test_a_stopped_deployment_gets_its_new_definition_without_being_started(depl
     assert not deployed.cloud.running
 
 
+def test_a_release_made_while_stopped_that_is_bad_when_started_gives_way_to_the_last_good_one(deployed: World) -> None:
+    deployed.run("stopped")
+    deployed.run(image=MUTE)
+
+    with pytest.raises(ReleaseFailed, match="Rolled back to chat:1"):
+        deployed.run("started", MUTE)
+
+    assert deployed.cloud.running
+
+
 def test_where_a_stopped_deployment_cannot_be_changed_the_change_is_deferred_to_the_start() -> None:
     world = World(updates_while_stopped=False)
     world.run()

@@ -193,6 +193,15 @@ def test_an_update_of_a_stopped_service_does_not_wait_behind_its_pause(chat: OnS
     assert chat.run("better", state="started").record.last_good == "chat:2"
 
 
+def test_a_release_made_while_stopped_that_is_bad_when_started_gives_way_to_the_last_good_one(chat: OnSandbox) -> None:
+    chat.run(state="stopped")
+    chat.run("no-model")
+    with pytest.raises(ReleaseFailed, match="Rolled back to chat:1"):
+        chat.run("no-model", state="started")
+    assert chat.service()["taskDefinition"].endswith("chat:1")
+    assert (chat.service()["desiredCount"], chat.service()["runningCount"]) == (1, 1)
+
+
 def test_a_stop_waits_until_the_last_process_is_gone(chat: OnSandbox) -> None:
     chat.run(state="stopped")
     assert [item for item in chat.sandbox.runtime.workloads() if item.alive()] == []
