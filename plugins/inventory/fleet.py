@@ -57,6 +57,17 @@ options:
     description: Leave out what does not carry the ownership tags of this collection.
     type: bool
     default: true
+  details:
+    description:
+      - Add the variable C(fleet_details) to every host, with what the cloud's API said of it, for C(compose), C(groups)
+        and C(keyed_groups). It has the keys C(task) and C(task_definition) for ECS, C(container_group) for Azure
+        Container Instances, C(container_app), C(revision) and C(replica) for Azure Container Apps.
+      - Field names are the API's own in snake_case, tags are a dictionary, times are text in UTC.
+      - What may hold a secret is left out, among it environment variables, secrets and references to them, registry and
+        volume credentials, commands, overrides, labels and log options.
+      - Makes the output of C(ansible-inventory --list) about six times as large, and costs no more calls.
+    type: bool
+    default: false
   fail_on_partial:
     description:
       - Fail when an account or region cannot be read. By default that is a warning, and the others are listed.
@@ -97,14 +108,28 @@ groups:
 keyed_groups:
   - key: fleet_release
     prefix: release
+
+---
+# Groups of ECS tasks by availability zone and capacity provider, from what the API said of each task
+plugin: polycloud.ollama.fleet
+aws:
+  - regions: [us-east-1]
+details: true
+keyed_groups:
+  - key: fleet_details.task.availability_zone
+    prefix: zone
+  - key: fleet_details.task.capacity_provider_name
+    prefix: capacity
 """
 
+from contextlib import suppress
 from typing import Any
 
 from ansible.errors import AnsibleParserError
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.errors import PolycloudError
+from ansible_collections.polycloud.ollama.plugins.module_utils.fleet.paths import only_paths, value_at
 from ansible_collections.polycloud.ollama.plugins.module_utils.fleet.reading import Reading, read_fleet
 from ansible_collections.polycloud.ollama.plugins.module_utils.fleet.replica import GROUP, Replica, name_hosts
 
@@ -127,7 +152,8 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _replicas(self, path: str, cache: bool) -> list[Replica]:
         """From the cache if that is allowed and fresh, else from the clouds; only a whole answer is written back."""
         self.load_cache_plugin()
-        key = self.get_cache_key(path)
+        # A cache filled without details has none to give.
+        key = self.get_cache_key(path) + ("_details" if self.get_option("details") else "")
         if cache and self.get_option("cache"):
             cached = self._cache.get(key)
             if cached is not None:
@@ -141,7 +167,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         # Here and not above: it loads the clouds' libraries, which an answer from the cache does not need.
         from ansible_collections.polycloud.ollama.plugins.module_utils.fleet.sources import fleet_sources
 
-        options = {name: self.get_option(name) for name in ("aws", "azure", "managed_only")}
+        options = {name: self.get_option(name) for name in ("aws", "azure", "managed_only", "details")}
         try:
             sources = fleet_sources(**options, template=self._template)
             reading = read_fleet(sources, max(1, self.get_option("threads")))
@@ -178,11 +204,16 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
                 self._construct(name, variables)
 
     def _compose(self, template: str, variables: dict[str, Any], *args: Any) -> Any:
-        """A bare variable name is looked up: the template engine would compile it anew for every host."""
-        return variables[template] if template in variables else super()._compose(template, variables, *args)
+        """A path into our variables is looked up: the template engine would compile it anew for every host."""
+        if not self.get_option("use_extra_vars"):
+            with suppress(KeyError):
+                return value_at(template, variables)
+        return super()._compose(template, variables, *args)
 
     def _construct(self, name: str, variables: dict[str, Any]) -> None:
-        strict = self.get_option("strict")
-        self._set_composite_vars(self.get_option("compose"), variables, name, strict=strict)
+        strict, compose, keyed = (self.get_option(option) for option in ("strict", "compose", "keyed_groups"))
+        # What else a host has is fetched only for keys that may ask for it.
+        fetch = bool(compose) or not only_paths(keyed)
+        self._set_composite_vars(compose, variables, name, strict=strict)
         self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict=strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict=strict)
+        self._add_host_to_keyed_groups(keyed, variables, name, strict=strict, fetch_hostvars=fetch)

@@ -13,6 +13,7 @@ from ..clients.azure import AzureClient
 from ..clients.azure_versions import CONTAINER_APPS, CONTAINER_INSTANCE
 from ..deployment.environment import MODELS_VARIABLE
 from ..release import DEPLOYMENT, RELEASE
+from .details import app_details, app_replica_details, group_details, revision_details
 from .replica import HEALTHY, STARTING, UNHEALTHY, UNKNOWN, Replica, http_url, model_names
 
 GROUPS = "providers/Microsoft.ContainerInstance/containerGroups"
@@ -30,10 +31,13 @@ HEALTH = {
 }
 
 
-def azure_replicas(client: AzureClient, pool: Executor, *, managed_only: bool = True) -> list[Replica]:
+def azure_replicas(
+    client: AzureClient, pool: Executor, *, managed_only: bool = True, details: bool = False
+) -> list[Replica]:
     """All container groups and app replicas of a subscription: two lists, then one read for each of ours.
 
     ARM's lists leave the state out, so a group is read again by its id, and an app by its active revisions' replicas.
+    details: keep what the API said, less its secrets.
     """
     scope = f"/subscriptions/{client.subscription_id}"
     lists = pool.map(
@@ -41,8 +45,8 @@ def azure_replicas(client: AzureClient, pool: Executor, *, managed_only: bool = 
         [(GROUPS, CONTAINER_INSTANCE), (APPS, CONTAINER_APPS)],
     )
     groups, apps = ([item for item in items if _ours(item, managed_only)] for items in lists)
-    reads = [pool.submit(_read_group, client, item) for item in groups]
-    reads += [pool.submit(_read_app, client, item) for item in apps]
+    reads = [pool.submit(_read_group, client, item, details) for item in groups]
+    reads += [pool.submit(_read_app, client, item, details) for item in apps]
     return [replica for read in reads for replica in read.result()]
 
 
@@ -75,7 +79,7 @@ def _server(containers: list[dict[str, Any]]) -> dict[str, Any]:
     return chosen
 
 
-def _read_group(client: AzureClient, item: Mapping[str, Any]) -> list[Replica]:
+def _read_group(client: AzureClient, item: Mapping[str, Any], details: bool) -> list[Replica]:
     group = client.get(item["id"], CONTAINER_INSTANCE)
     if group is None:
         return []
@@ -99,20 +103,23 @@ def _read_group(client: AzureClient, item: Mapping[str, Any]) -> list[Replica]:
             unit=group["name"],
             unit_id=group["id"],
             started_at=server.get("started") or "",
+            details={"container_group": group_details(group)} if details else {},
         )
     ]
 
 
-def _read_app(client: AzureClient, app: Mapping[str, Any]) -> list[Replica]:
+def _read_app(client: AzureClient, app: Mapping[str, Any], details: bool) -> list[Replica]:
     found: list[Replica] = []
     for revision in client.list(f"{app['id']}/revisions", CONTAINER_APPS):
         if revision["properties"].get("active"):
             replicas = client.list(f"{revision['id']}/replicas", CONTAINER_APPS)
-            found += [_app_replica(app, revision, replica) for replica in replicas]
+            found += [_app_replica(app, revision, replica, details) for replica in replicas]
     return found
 
 
-def _app_replica(app: Mapping[str, Any], revision: Mapping[str, Any], replica: Mapping[str, Any]) -> Replica:
+def _app_replica(
+    app: Mapping[str, Any], revision: Mapping[str, Any], replica: Mapping[str, Any], details: bool
+) -> Replica:
     """A replica has no address of its own: its revision's is the nearest that can be asked."""
     properties = revision["properties"]
     ingress = ((app["properties"].get("configuration") or {}).get("ingress")) or {}
@@ -133,7 +140,16 @@ def _app_replica(app: Mapping[str, Any], revision: Mapping[str, Any], replica: M
         unit=replica["name"],
         unit_id=replica.get("id") or f"{revision['id']}/replicas/{replica['name']}",
         started_at=(replica.get("properties") or {}).get("createdTime") or "",
+        details=_app_details(app, revision, replica) if details else {},
     )
+
+
+def _app_details(app: Mapping[str, Any], revision: Mapping[str, Any], replica: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "container_app": app_details(app),
+        "revision": revision_details(revision),
+        "replica": app_replica_details(replica),
+    }
 
 
 def _replica(item: Mapping[str, Any], *, server: Mapping[str, Any], unit_id: str, **known: Any) -> Replica:

@@ -13,6 +13,7 @@ from typing import Any
 from ..clients.aws import Aws, from_tag_list
 from ..deployment.environment import MODELS_VARIABLE
 from ..release import DEPLOYMENT
+from .details import definition_details, task_details, utc_text
 from .replica import HEALTHY, STARTING, UNHEALTHY, UNKNOWN, Replica, http_url, model_names
 
 BATCH = 100
@@ -21,19 +22,20 @@ HEALTH = {"HEALTHY": HEALTHY, "UNHEALTHY": UNHEALTHY}
 RISING = ("PROVISIONING", "PENDING", "ACTIVATING")
 
 
-def ecs_replicas(aws: Aws, pool: Executor, *, managed_only: bool = True) -> list[Replica]:
+def ecs_replicas(aws: Aws, pool: Executor, *, managed_only: bool = True, details: bool = False) -> list[Replica]:
     """All tasks that run Ollama. Batches of 100 and task definitions are described at the same time in the pool.
 
     managed_only: only tasks whose task definition carries our ownership tag; else all with our models variable.
+    details: keep what the API said, less its secrets; the tasks' tags are then asked for in the same calls.
     """
     aws.client("ecs")
     batches: list[Future[list[dict[str, Any]]]] = []
     for cluster in aws.pages("ecs", "list_clusters", "clusterArns", maxResults=BATCH):
-        batches += [pool.submit(_describe, aws, cluster, arns) for arns in _task_pages(aws, cluster)]
+        batches += [pool.submit(_describe, aws, cluster, arns, details) for arns in _task_pages(aws, cluster)]
     tasks = [task for batch in batches for task in batch.result()]
     arns = sorted({task["taskDefinitionArn"] for task in tasks})
-    definitions = dict(zip(arns, pool.map(lambda arn: _definition(aws, arn), arns), strict=True))
-    found = (_replica(task, definitions[task["taskDefinitionArn"]], aws.region) for task in tasks)
+    definitions = dict(zip(arns, pool.map(lambda arn: _definition(aws, arn, details), arns), strict=True))
+    found = (_replica(task, definitions[task["taskDefinitionArn"]]) for task in tasks)
     return [replica for replica in found if replica.deployment or (not managed_only and replica.models)]
 
 
@@ -48,20 +50,23 @@ def _task_pages(aws: Aws, cluster: str) -> Iterator[list[str]]:
         token = {"nextToken": answer["nextToken"]}
 
 
-def _describe(aws: Aws, cluster: str, arns: list[str]) -> list[dict[str, Any]]:
-    tasks: list[dict[str, Any]] = aws.call("ecs", "describe_tasks", cluster=cluster, tasks=arns)["tasks"]
+def _describe(aws: Aws, cluster: str, arns: list[str], details: bool) -> list[dict[str, Any]]:
+    extra: dict[str, Any] = {"include": ["TAGS"]} if details else {}
+    tasks: list[dict[str, Any]] = aws.call("ecs", "describe_tasks", cluster=cluster, tasks=arns, **extra)["tasks"]
     return tasks
 
 
-def _definition(aws: Aws, arn: str) -> dict[str, Any]:
+def _definition(aws: Aws, arn: str, details: bool) -> dict[str, Any]:
     """What the tasks of one definition have in common."""
     answer = aws.call("ecs", "describe_task_definition", taskDefinition=arn, include=["TAGS"])
     container = _server(answer["taskDefinition"].get("containerDefinitions", []))
     environment = {item["name"]: item["value"] for item in container.get("environment", [])}
+    tags = from_tag_list(answer.get("tags", []))
     ports = [item["containerPort"] for item in container.get("portMappings", [])]
     return {
         "container": container.get("name", ""),
-        "deployment": from_tag_list(answer.get("tags", [])).get(DEPLOYMENT, ""),
+        "deployment": tags.get(DEPLOYMENT, ""),
+        "details": definition_details(answer["taskDefinition"], tags) if details else None,
         "image": container.get("image", ""),
         "models": model_names(environment.get(MODELS_VARIABLE, "")),
         "port": ports[0] if ports else DEFAULT_PORT,
@@ -77,16 +82,18 @@ def _server(containers: list[dict[str, Any]]) -> dict[str, Any]:
     return containers[0] if containers else {}
 
 
-def _replica(task: Mapping[str, Any], definition: Mapping[str, Any], region: str) -> Replica:
+def _replica(task: Mapping[str, Any], definition: Mapping[str, Any]) -> Replica:
     arn = task["taskArn"]
+    _arn, _partition, _service, region, account, _rest = arn.split(":", 5)
     started = task.get("startedAt")
     address = _address(task)
+    known = definition["details"]
     return Replica(
         id=arn,
         cloud="aws",
         platform="ecs",
-        account=arn.split(":")[4],
-        region=region or arn.split(":")[3],
+        account=account,
+        region=region,
         deployment=definition["deployment"],
         release=task["taskDefinitionArn"].rpartition("/")[2],
         image=definition["image"],
@@ -97,7 +104,8 @@ def _replica(task: Mapping[str, Any], definition: Mapping[str, Any], region: str
         health=_health(task),
         status=task.get("lastStatus", ""),
         unit=arn.rpartition("/")[2],
-        started_at=started.isoformat() if isinstance(started, datetime) else str(started or ""),
+        started_at=utc_text(started) if isinstance(started, datetime) else str(started or ""),
+        details={"task": task_details(task), "task_definition": known} if known else {},
     )
 
 

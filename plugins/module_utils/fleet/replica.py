@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any
 
 from ..deployment.environment import parse_models
@@ -25,7 +26,7 @@ class Replica:
     id: ARN or resource id. account: AWS account or Azure subscription. address: IP or host name, url: where it
     answers, both empty while it has none. gpu: its type where the platform says it, else C(yes), empty without one.
     health: healthy, unhealthy, starting or unknown. status: the platform's own word. started_at: ISO
-    8601, empty if not started.
+    8601, empty if not started. details: what the API said, as JSON can hold it, empty where it was not asked for.
     """
 
     id: str
@@ -44,10 +45,12 @@ class Replica:
     status: str
     unit: str
     started_at: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for the cache."""
-        return {**asdict(self), "models": list(self.models)}
+        plain = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {**plain, "models": list(self.models), "details": dict(self.details)}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Replica:
@@ -55,7 +58,9 @@ class Replica:
 
     def variables(self) -> dict[str, Any]:
         """Host variables. Few on purpose: an inventory of 10,000 hosts is read by every play."""
+        extra = {"fleet_details": self.details} if self.details else {}
         return {
+            **extra,
             "ansible_host": self.address,
             "fleet_account": self.account,
             "fleet_cloud": self.cloud,
@@ -88,6 +93,7 @@ class Replica:
         return [group_name(prefix, value) for prefix, value in named]
 
 
+@lru_cache(maxsize=4096)
 def group_name(prefix: str, value: str) -> str:
     """A legal group name: C(region_us_east_1)."""
     return f"{prefix}_{_NOT_A_GROUP.sub('_', value)}"

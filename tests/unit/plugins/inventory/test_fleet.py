@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.adapters import ADAPTERS
+from tests.contract.adapters import ADAPTERS, CANARY
 from tests.helpers.modules import module_environment, run_module
 from tests.sandbox.launcher import Sandbox
 
@@ -122,6 +122,51 @@ def test_a_whole_answer_is_cached_and_a_partial_one_never(deployed: Sandbox, fle
     deployed.client.clear_requests()
     assert fleet.list(**cache) == whole
     assert deployed.client.requests() == []
+
+
+def test_details_feed_groups_and_hold_no_secret(deployed: Sandbox, fleet: Fleet) -> None:
+    zone = "fleet_details.task.availability_zone | default('elsewhere')"
+    done = fleet.run(
+        "--list",
+        details=True,
+        compose={"size": "fleet_details.task.cpu | default('unknown')"},
+        keyed_groups=[{"key": "fleet_details.task.launch_type", "prefix": "launch"}, {"key": zone, "prefix": "zone"}],
+    )
+    listed = parse(done.stdout)
+    hosts = listed["_meta"]["hostvars"]
+
+    kinds = {item["fleet_platform"]: set(item["fleet_details"]) for item in hosts.values()}
+    assert kinds == {
+        "ecs": {"task", "task_definition"},
+        "aci": {"container_group"},
+        "container_apps": {"container_app", "revision", "replica"},
+    }
+    [task] = [item for item in hosts.values() if item["fleet_platform"] == "ecs"]
+    assert task["size"] == task["fleet_details"]["task"]["cpu"] != "unknown"
+    assert len(listed[f"launch_{task['fleet_details']['task']['launch_type']}"]["hosts"]) == 1
+    assert len(listed["zone_elsewhere"]["hosts"]) == 2
+    assert CANARY not in done.stdout + done.stderr
+    assert deployed.seeds["aws"]["us-east-1"]["secret_arn"] not in done.stdout
+    assert "OLLAMA_MODELS" not in done.stdout, "no environment variable, not even its name"
+
+
+def test_a_cache_without_details_is_not_asked_for_them(deployed: Sandbox, fleet: Fleet) -> None:
+    cache = {"cache": True, "cache_plugin": "ansible.builtin.jsonfile", "cache_connection": str(fleet.folder / "cache")}
+    fleet.list(**cache)
+
+    detailed = fleet.list(details=True, **cache)
+    assert all("fleet_details" in item for item in detailed["_meta"]["hostvars"].values())
+    deployed.client.clear_requests()
+    assert fleet.list(details=True, **cache) == detailed
+    assert deployed.client.requests() == []
+
+
+def test_an_extra_variable_wins_over_ours_where_it_is_asked_to(deployed: Sandbox, fleet: Fleet) -> None:
+    keyed = [{"key": "fleet_cloud", "prefix": "by"}]
+    extra = ("--list", "-e", "fleet_cloud=mine")
+
+    assert "by_aws" in parse(fleet.run(*extra, keyed_groups=keyed).stdout)
+    assert "by_mine" in parse(fleet.run(*extra, keyed_groups=keyed, use_extra_vars=True).stdout)
 
 
 def test_a_wrong_configuration_fails_before_any_call(clouds: Sandbox, fleet: Fleet) -> None:

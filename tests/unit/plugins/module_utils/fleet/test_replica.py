@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 
 from hypothesis import given
@@ -73,7 +74,17 @@ def test_groups_are_legal_names_for_every_dimension() -> None:
 
 
 def test_the_cache_gives_back_what_it_took() -> None:
-    assert Replica.from_dict(ONE.to_dict()) == ONE
+    detailed = dataclasses.replace(ONE, details={"task": {"cpu": "4096"}})
+
+    assert Replica.from_dict(json.loads(json.dumps(ONE.to_dict()))) == ONE
+    assert Replica.from_dict(json.loads(json.dumps(detailed.to_dict()))) == detailed
+
+
+def test_details_are_one_variable_more_and_only_where_they_were_asked_for() -> None:
+    detailed = dataclasses.replace(ONE, details={"task": {"cpu": "4096"}})
+
+    assert detailed.variables() == ONE.variables() | {"fleet_details": {"task": {"cpu": "4096"}}}
+    assert "fleet_details" not in ONE.variables()
 
 
 def test_urls_of_both_address_families_and_of_none() -> None:
