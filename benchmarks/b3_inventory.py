@@ -4,7 +4,9 @@
 """B3: `ansible-inventory --list` of our fleet against amazon.aws.aws_ec2, with as many tasks as instances.
 
 Two regions, half of the hosts in each, two keyed groups on both sides, default options otherwise; our plugin makes its
-seven groups per host besides. Both read canned pages from one server, without added latency, which is the kinder
+seven groups per host besides. Rows that say C(details: true) are ours with that option, which like the peer emits what
+the cloud's API said of each host. One more side is a plugin that does nothing, to tell ansible-core's own cost, which
+both pay. Both read canned pages from one server, without added latency, which is the kinder
 choice for the peer: it reads region by region.
 """
 
@@ -29,12 +31,22 @@ SIZES, QUICK_SIZES = (1000, 10_000), (20,)
 LARGE, LARGE_ROUNDS = 10_000, 3
 COUNT_HOSTS = "import json, sys; print(len(json.load(open(sys.argv[1]))['_meta']['hostvars']))"
 PEER = "amazon.aws.aws_ec2"
+DETAILED, DETAILS = "ours, details: true", ", details: true"
+FLOOR, FLOOR_PLUGINS = "a plugin that does nothing", ROOT / "benchmarks" / "floor"
 PER_HOST, PER_MB, CACHED = "wall ms per host", "wall ms per emitted MB", "wall seconds with a filled cache"
 LIMIT = 0.35
 FLEET = {
     "plugin": "polycloud.ollama.fleet",
     "aws": [{"regions": list(REGIONS)}],
     "keyed_groups": [{"key": "fleet_release", "prefix": "release"}, {"key": "fleet_status", "prefix": "status"}],
+}
+# The peer keys its groups on a path into what the API said, so do we where we have it.
+FLEET_DETAILS = FLEET | {
+    "details": True,
+    "keyed_groups": [
+        {"key": "fleet_details.task.launch_type", "prefix": "launch"},
+        {"key": "fleet_details.task.availability_zone", "prefix": "zone"},
+    ],
 }
 EC2 = {
     "plugin": PEER,
@@ -91,21 +103,36 @@ class Inventories:
         """Run both in turn and add the rows of this size."""
         sides = {
             OURS: lambda: self._list(self._source("fleet", FLEET)),
+            DETAILED: lambda: self._list(self._source("details.fleet", FLEET_DETAILS)),
+            FLOOR: self._list_constant,
             PEER: lambda: self._list(self._source("aws_ec2", EC2)),
         }
         large = self._hosts >= LARGE
         if not large:
             sides = {name: run for name, run in sides.items() if self._bench.warm_up(name, run)}
         runs = self._bench.interleave(sides, min(self._bench.pairs, LARGE_ROUNDS) if large else 0)
-        self._add_calls(runs[OURS])
+        for side in (DETAILED, FLOOR):
+            if side not in runs:
+                raise RuntimeError(f"{side} failed: {self._bench.failures[side]}")
+        settings = {"": runs[OURS], DETAILS: runs[DETAILED]}
+        for setting, ours in settings.items():
+            self._add_setting(setting, ours, runs.get(PEER))
         if PEER not in runs:
-            for metric in (PER_HOST, PER_MB):
-                self._bench.missing(self._metric(metric), PEER, f"ratio <= {LIMIT:g}", self._bench.failures[PEER])
             return
-        self._add_times(runs[OURS], runs[PEER])
-        self._add_memory(runs[OURS], runs[PEER])
+        self._add_floor(runs[FLOOR], runs[PEER])
         if not large:
             self._add_cached()
+
+    def _add_setting(self, setting: str, ours: list[Measure], theirs: list[Measure] | None) -> None:
+        """The rows of one setting of ours, which its metrics name."""
+        self._add_calls(setting, ours)
+        if theirs is None:
+            for metric in (PER_HOST, PER_MB):
+                name, target = self._metric(metric + setting), f"ratio <= {LIMIT:g}"
+                self._bench.missing(name, PEER, target, self._bench.failures[PEER])
+            return
+        self._add_times(setting, ours, theirs)
+        self._add_memory(setting, ours, theirs)
 
     def _metric(self, what: str) -> str:
         return f"{what}, {self._hosts:,} hosts"
@@ -116,14 +143,21 @@ class Inventories:
         path.write_text(json.dumps(config), "utf-8")
         return path
 
-    def _list(self, source: Path) -> Measure:
+    def _list(self, source: Path, environment: dict[str, str] | None = None) -> Measure:
         """One `ansible-inventory --list` with its calls. Raises NotMeasured where a host is missing in its output."""
         self._ask("DELETE")
-        measured = self._bench.measure(["ansible-inventory", "-i", str(source), "--list"], self._environment)
+        command = ["ansible-inventory", "-i", str(source), "--list"]
+        measured = self._bench.measure(command, environment or self._environment)
         found = count_hosts(measured.stdout)
         if found != self._hosts:
             raise NotMeasured(f"{source.name} lists {found} of {self._hosts} hosts")
         return replace(measured, calls=sum(self._ask("GET").values()))
+
+    def _list_constant(self) -> Measure:
+        """The same with the plugin that does nothing."""
+        plugin = {"ANSIBLE_INVENTORY_ENABLED": "constant", "ANSIBLE_INVENTORY_PLUGINS": str(FLOOR_PLUGINS)}
+        source = self._source("constant", {"plugin": "constant", "hosts": self._hosts})
+        return self._list(source, self._environment | plugin)
 
     def _ask(self, method: str) -> dict[str, int]:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -131,26 +165,32 @@ class Inventories:
             counts: dict[str, int] = json.load(answer)
         return counts
 
-    def _add_times(self, ours: list[Measure], theirs: list[Measure]) -> None:
+    def _add_times(self, setting: str, ours: list[Measure], theirs: list[Measure]) -> None:
         mine, other = seconds_of(ours), seconds_of(theirs)
         sizes = {"ours": round(ours[0].megabytes, 2), "theirs": round(theirs[0].megabytes, 2)}
         detail = {"ours": described(ours), "theirs": described(theirs), "megabytes": sizes}
         per_host = 1000 / self._hosts
-        self._bench.compare(self._metric(PER_HOST), PEER, mine * per_host, other * per_host, LIMIT, detail)
+        self._bench.compare(self._metric(PER_HOST + setting), PEER, mine * per_host, other * per_host, LIMIT, detail)
         kilobytes = [1000 * run.megabytes / self._hosts for run in (ours[0], theirs[0])]
         reason = f"ours emits {kilobytes[0]:.1f} KB a host, the peer {kilobytes[1]:.1f} KB"
         mine, other = mine * 1000 / ours[0].megabytes, other * 1000 / theirs[0].megabytes
-        self._bench.compare(self._metric(PER_MB), PEER, mine, other, LIMIT, detail, reason)
+        self._bench.compare(self._metric(PER_MB + setting), PEER, mine, other, LIMIT, detail, reason)
 
-    def _add_calls(self, ours: list[Measure]) -> None:
+    def _add_floor(self, floor: list[Measure], theirs: list[Measure]) -> None:
+        """What ansible-core alone takes for an emitted MB, against the peer. A row without target."""
+        mine, other = (1000 * seconds_of(runs) / runs[0].megabytes for runs in (floor, theirs))
+        detail = {"ours": described(floor), "theirs": described(theirs)}
+        self._bench.add(self._metric(f"{PER_MB}, {FLOOR}"), PEER, mine, other, "", None, detail=detail)
+
+    def _add_calls(self, setting: str, ours: list[Measure]) -> None:
         """Ours against the fewest calls that can read all of it: lists and descriptions, 100 tasks each."""
         calls, least = median([run.calls for run in ours]), fewest_calls(self._hosts)
         peer = "paging minimum of ECS"
-        self._bench.add(self._metric("API calls"), peer, calls, least, "ours = theirs", calls == least)
+        self._bench.add(self._metric("API calls" + setting), peer, calls, least, "ours = theirs", calls == least)
 
-    def _add_memory(self, ours: list[Measure], theirs: list[Measure]) -> None:
+    def _add_memory(self, setting: str, ours: list[Measure], theirs: list[Measure]) -> None:
         mine, other = (median([run.rss_mb for run in runs]) for runs in (ours, theirs))
-        self._bench.add(self._metric("peak MB"), PEER, mine, other, "ours <= theirs", mine <= other)
+        self._bench.add(self._metric("peak MB" + setting), PEER, mine, other, "ours <= theirs", mine <= other)
 
     def _add_cached(self) -> None:
         """Both with a filled cache: no call, and the time that is left."""

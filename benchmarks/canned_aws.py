@@ -108,7 +108,10 @@ def definition_arn(region: str, deployment: str) -> str:
 
 
 def task(region: str, index: int) -> dict[str, Any]:
-    """One task as ECS describes it: on EC2, awsvpc, one container, a GPU, tags propagated from its service."""
+    """One task as ECS describes it: on EC2, awsvpc, one container, a GPU; with the fields of Task in the API reference.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
+    """
     arn, deployment = task_arn(region, index), DEPLOYMENTS[index % len(DEPLOYMENTS)]
     return {
         "attachments": [_attachment(region, index)],
@@ -134,7 +137,6 @@ def task(region: str, index: int) -> dict[str, Any]:
         "pullStoppedAt": LAUNCHED_SECONDS,
         "startedAt": LAUNCHED_SECONDS,
         "startedBy": f"ecs-svc/{index % 5:019d}",
-        "tags": [],
         "taskArn": arn,
         "taskDefinitionArn": definition_arn(region, deployment),
         "version": 5,
@@ -167,7 +169,7 @@ def _container(region: str, index: int) -> dict[str, Any]:
         "name": "ollama",
         "image": f"{ACCOUNT}.dkr.ecr.{region}.amazonaws.com/ollama:0.32.15",
         "imageDigest": "sha256:" + "ab" * 32,
-        "runtimeId": f"{index:032x}-1234567890",
+        "runtimeId": f"{index:064x}",
         "lastStatus": "RUNNING",
         "networkBindings": [],
         "networkInterfaces": [interface],
@@ -175,6 +177,13 @@ def _container(region: str, index: int) -> dict[str, Any]:
         "cpu": "0",
         "gpuIds": [f"GPU-{index:08x}-0000-4000-8000-000000000000"],
     }
+
+
+def task_tags(index: int) -> list[dict[str, str]]:
+    """What ECS tags a service's task with, and what its service hands down; answered to C(include=[TAGS]) only."""
+    deployment = DEPLOYMENTS[index % len(DEPLOYMENTS)]
+    tags = {"aws:ecs:clusterName": CLUSTER, "aws:ecs:serviceName": deployment, "polycloud-deployment": deployment}
+    return [{"key": key, "value": value} for key, value in tags.items()]
 
 
 def definition(region: str, deployment: str) -> dict[str, Any]:
@@ -187,8 +196,24 @@ def definition(region: str, deployment: str) -> dict[str, Any]:
         "essential": True,
         "environment": [
             {"name": "OLLAMA_HOST", "value": "0.0.0.0:11434"},
+            {"name": "OLLAMA_KEEP_ALIVE", "value": "-1"},
+            {"name": "OLLAMA_MODELS", "value": "/models"},
             {"name": "POLYCLOUD_MODELS", "value": MODELS[DEPLOYMENTS.index(deployment)]},
         ],
+        "mountPoints": [],
+        "volumesFrom": [],
+        "logConfiguration": {
+            "logDriver": "awslogs",
+            "options": {"awslogs-group": "/ollama", "awslogs-region": region, "awslogs-stream-prefix": deployment},
+        },
+        "healthCheck": {
+            "command": ["CMD", "ollama", "ps"],
+            "interval": 30,
+            "timeout": 10,
+            "retries": 3,
+            "startPeriod": 300,
+        },
+        "systemControls": [],
         "resourceRequirements": [{"type": "GPU", "value": "1"}],
     }
     body = {
@@ -196,7 +221,13 @@ def definition(region: str, deployment: str) -> dict[str, Any]:
         "family": deployment,
         "revision": 7,
         "status": "ACTIVE",
+        "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/ollama-execution",
+        "taskRoleArn": f"arn:aws:iam::{ACCOUNT}:role/ollama-task",
         "networkMode": "awsvpc",
+        "volumes": [],
+        "placementConstraints": [],
+        "compatibilities": ["EC2", "MANAGED_INSTANCES"],
+        "registeredAt": LAUNCHED_SECONDS,
         "requiresCompatibilities": ["EC2"],
         "cpu": "4096",
         "memory": "16384",
@@ -224,17 +255,28 @@ def fewest_calls(hosts: int) -> int:
     return len(REGIONS) + 2 * task_pages + definitions
 
 
+def _closing(tags: list[dict[str, str]]) -> bytes:
+    """The end of a task's JSON, which depends on what was asked for."""
+    return b', "tags": ' + json.dumps(tags).encode() + b"}"
+
+
+NO_TAGS = _closing([])
+
+
 class Pages:
     """Every answer for a number of hosts, by region."""
 
     def __init__(self, hosts: int) -> None:
         self.per_region = split(hosts)
         self._instances = {region: self._reservations(region) for region in REGIONS}
-        self._tasks = {
-            task_arn(region, index): json.dumps(task(region, index)).encode()
-            for region, count in self.per_region.items()
-            for index in range(count)
-        }
+        self._tasks: dict[str, bytes] = {}
+        self._tags: dict[str, bytes] = {}
+        families = [_closing(task_tags(number)) for number in range(len(DEPLOYMENTS))]
+        for region, count in self.per_region.items():
+            for index in range(count):
+                arn = task_arn(region, index)
+                self._tasks[arn] = json.dumps(task(region, index)).encode()[:-1]
+                self._tags[arn] = families[index % len(DEPLOYMENTS)]
 
     def answer(self, region: str, operation: str, request: dict[str, Any]) -> bytes:
         """The body of an answer. Raises KeyError for an operation that no side is known to need."""
@@ -275,7 +317,8 @@ class Pages:
         return json.dumps(body | ({"nextToken": str(end)} if end < count else {})).encode()
 
     def _describe_tasks(self, region: str, request: dict[str, Any]) -> bytes:
-        found = b",".join(self._tasks[arn] for arn in request["tasks"])
+        tagged = "TAGS" in request.get("include", ())
+        found = b",".join(self._tasks[arn] + (self._tags[arn] if tagged else NO_TAGS) for arn in request["tasks"])
         return b'{"failures":[],"tasks":[' + found + b"]}"
 
     def _describe_definition(self, region: str, request: dict[str, Any]) -> bytes:

@@ -43,7 +43,7 @@ def _section(name: str, rows: list[Row]) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     figures = [_figure(row[key]) for key in ("ours", "theirs", "ratio")]
-    return (row["metric"], row["peer"], *figures, row["target"], VERDICTS[row["held"]])
+    return (row["metric"], row["peer"], *figures, row["target"], VERDICTS[row["held"]] if row["target"] else "-")
 
 
 def _figure(value: float | None) -> str:

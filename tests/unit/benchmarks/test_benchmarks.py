@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import botocore.session
 import pytest
 
 from benchmarks import __main__ as command
 from benchmarks import b2_history, b3_inventory
-from benchmarks.canned_aws import REGIONS, Pages, fewest_calls
+from benchmarks.canned_aws import DEPLOYMENTS, REGIONS, Pages, definition, fewest_calls, task
 from benchmarks.harness import RESULTS, Bench, NotMeasured
 from benchmarks.terraform import find_provider
 
@@ -42,6 +44,36 @@ def test_canned_pages_hold_every_host_of_a_region_once() -> None:
     assert (first.count("<instanceId>"), second.count("<instanceId>")) == (1000, 250)
     assert "<nextToken>1000</nextToken>" in first
     assert "<nextToken>" not in second
+
+
+def test_tags_are_answered_only_to_who_asks_for_them() -> None:
+    pages, region = Pages(10), REGIONS[0]
+    request: dict[str, object] = {"tasks": json.loads(pages.answer(region, "ListTasks", {}))["taskArns"]}
+    plain = json.loads(pages.answer(region, "DescribeTasks", request))["tasks"]
+    tagged = json.loads(pages.answer(region, "DescribeTasks", request | {"include": ["TAGS"]}))["tasks"]
+    assert [task["tags"] for task in plain] == [[]] * 5
+    names = [{tag["key"]: tag["value"] for tag in task["tags"]}["aws:ecs:serviceName"] for task in tagged]
+    assert [f"service:{name}" for name in names] == [task["group"] for task in tagged]
+    assert [task | {"tags": []} for task in tagged] == plain
+
+
+@pytest.mark.parametrize("name", ["Task", "TaskDefinition"])
+def test_canned_ecs_answers_have_only_fields_of_the_api(name: str) -> None:
+    shape = botocore.session.Session().get_service_model("ecs").shape_for(name)
+    body = task(REGIONS[0], 0) if name == "Task" else definition(REGIONS[0], DEPLOYMENTS[0])["taskDefinition"]
+
+    def unknown(value: object, shape: Any, path: str) -> list[str]:
+        if isinstance(value, list):
+            return [item for each in value for item in unknown(each, shape.member, path)]
+        if isinstance(value, dict) and shape.type_name == "structure":
+            inner = [(key, item) for key, item in value.items() if key in shape.members]
+            missing = [f"{path}/{key}" for key in value if key not in shape.members]
+            return missing + [
+                name for key, item in inner for name in unknown(item, shape.members[key], f"{path}/{key}")
+            ]
+        return []
+
+    assert unknown(body, shape, "") == []
 
 
 def test_task_names_differ_between_regions_while_addresses_repeat() -> None:
@@ -96,12 +128,13 @@ def test_a_quick_inventory_benchmark_makes_all_its_rows(tmp_path: Path) -> None:
     bench = Bench("B3", tmp_path, 1, quick=True, say=lambda text: None)
     b3_inventory.run(bench)
     rows = {row.metric.rpartition(", ")[0]: row for row in bench.rows}
+    compared = ["wall ms per host", "wall ms per emitted MB", "API calls", "peak MB"]
     assert set(rows) == {
-        "wall ms per host",
-        "wall ms per emitted MB",
-        "API calls",
-        "peak MB",
+        *compared,
+        *(f"{metric}, details: true" for metric in compared),
+        "wall ms per emitted MB, a plugin that does nothing",
         "wall seconds with a filled cache",
     }
+    assert rows["API calls, details: true"].held is True
     assert rows["API calls"].held is True
     assert rows["wall seconds with a filled cache"].detail["calls"] == {"ours": 0, "theirs": 0}
