@@ -47,6 +47,10 @@ def test_a_peer_that_was_not_measured_shows_dashes_and_the_first_line_of_the_rea
     assert "stack" not in page
 
 
+def test_a_figure_without_a_target_has_no_verdict() -> None:
+    assert "| 2.32 | 1,234 | 0.46 |  | - |" in render([{**ROW, "target": "", "held": None}])
+
+
 def test_a_loaded_machine_is_marked() -> None:
     assert "others were computing" not in render([ROW])
     assert "load average before the first one 7.5 (**others were computing" in render(
