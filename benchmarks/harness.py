@@ -307,14 +307,10 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def merge(existing: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows of a results file with new ones put in: the same (id, metric, peer) is replaced, the rest stays."""
-    merged = {_key(row): dict(row) for row in existing}
-    merged |= {_key(asdict(row)): asdict(row) for row in rows}
-    return sorted(merged.values(), key=lambda row: str(row["id"]))
-
-
-def _key(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    return str(row["id"]), str(row["metric"]), str(row["peer"])
+    """The rows of a results file with those of the benchmarks that ran anew in place of their earlier ones."""
+    anew = {row.id for row in rows}
+    merged = [dict(row) for row in existing if row["id"] not in anew] + [asdict(row) for row in rows]
+    return sorted(merged, key=lambda row: str(row["id"]))
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -10,6 +10,8 @@ by hand. The collections are given as exact folders, because the same one may be
 
 from __future__ import annotations
 
+import atexit
+import os
 import runpy
 import sys
 from types import ModuleType
@@ -32,7 +34,18 @@ def main(module: str, library: str, *collections: str) -> None:
     for collection in collections:
         add_collection(*collection.split("=", 1))
     sys.argv[1:] = []
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as ended:
+        leave(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
+
+
+def leave(code: int) -> None:
+    """End the process as it would end, but without taking all libraries apart, which costs 40 ms."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

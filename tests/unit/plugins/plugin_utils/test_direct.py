@@ -126,16 +126,33 @@ def test_another_interpreter_goes_ansibles_own_way(monkeypatch: pytest.MonkeyPat
     assert not action(monkeypatch)._is_plain(variables)
 
 
+def run_script(tmp_path: Path, source: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `source` as the module C(told) of a collection in C(wanted)."""
+    package = tmp_path / "wanted" / "ansible_collections" / "polycloud" / "ollama"
+    (package / "plugins").mkdir(parents=True)
+    (package / "plugins" / "told.py").write_text(source)
+    module = "ansible_collections.polycloud.ollama.plugins.told"
+    script = Path(direct.__file__).with_name(SCRIPT)
+    command = [sys.executable, "-P", str(script), module, str(tmp_path), f"polycloud.ollama={package}"]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
 def test_a_collection_is_taken_from_the_folder_that_ansible_takes(tmp_path: Path) -> None:
     """Another copy of it further in front on Python's search path is not looked at."""
-    for name in ("wanted", "other"):
-        package = tmp_path / name / "ansible_collections" / "polycloud" / "ollama" / "plugins"
-        package.mkdir(parents=True)
-        (package / "told.py").write_text(f"print({name!r}, __name__)")
-    script = Path(direct.__file__).with_name(SCRIPT)
-    folder = tmp_path / "wanted" / "ansible_collections" / "polycloud" / "ollama"
-    module = "ansible_collections.polycloud.ollama.plugins.told"
-    command = [sys.executable, "-P", str(script), module, str(tmp_path), f"polycloud.ollama={folder}"]
-    path = {"PYTHONPATH": str(tmp_path / "other")}
-    done = subprocess.run(command, env=path, capture_output=True, text=True, check=True)
-    assert done.stdout == "wanted __main__\n"
+    other = tmp_path / "other" / "ansible_collections" / "polycloud" / "ollama" / "plugins"
+    other.mkdir(parents=True)
+    (other / "told.py").write_text("print('other')")
+    done = run_script(tmp_path, "print('wanted', __name__)", PYTHONPATH=str(tmp_path / "other"))
+    assert (done.stdout, done.returncode) == ("wanted __main__\n", 0)
+
+
+def test_a_module_ends_with_its_own_status_its_output_written_and_its_cleanup_done(tmp_path: Path) -> None:
+    source = "import atexit, sys\natexit.register(print, 'cleaned')\nprint('answer')\nsys.exit(3)"
+    done = run_script(tmp_path, source)
+    assert (done.stdout, done.returncode) == ("answer\ncleaned\n", 3)
+
+
+def test_a_module_that_crashes_leaves_its_traceback_and_a_status(tmp_path: Path) -> None:
+    done = run_script(tmp_path, "raise RuntimeError('broken')")
+    assert done.returncode == 1
+    assert "RuntimeError: broken" in done.stderr
