@@ -186,9 +186,9 @@ def task_tags(index: int) -> list[dict[str, str]]:
     return [{"key": key, "value": value} for key, value in tags.items()]
 
 
-def definition(region: str, deployment: str) -> dict[str, Any]:
-    """DescribeTaskDefinition of a deployment of ours, with its ownership tag."""
-    container = {
+def _container_definition(region: str, deployment: str) -> dict[str, Any]:
+    """The server's container in a task definition."""
+    return {
         "name": "ollama",
         "image": f"{ACCOUNT}.dkr.ecr.{region}.amazonaws.com/ollama:0.32.15",
         "cpu": 0,
@@ -216,6 +216,10 @@ def definition(region: str, deployment: str) -> dict[str, Any]:
         "systemControls": [],
         "resourceRequirements": [{"type": "GPU", "value": "1"}],
     }
+
+
+def definition(region: str, deployment: str) -> dict[str, Any]:
+    """DescribeTaskDefinition of a deployment of ours, with its ownership tag."""
     body = {
         "taskDefinitionArn": definition_arn(region, deployment),
         "family": deployment,
@@ -231,7 +235,7 @@ def definition(region: str, deployment: str) -> dict[str, Any]:
         "requiresCompatibilities": ["EC2"],
         "cpu": "4096",
         "memory": "16384",
-        "containerDefinitions": [container],
+        "containerDefinitions": [_container_definition(region, deployment)],
     }
     return {"taskDefinition": body, "tags": [{"key": "polycloud-deployment", "value": deployment}]}
 
