@@ -77,7 +77,7 @@ def _folders() -> Iterator[str]:
             package = importlib.import_module(f"ansible_collections.{name}")
         except ImportError:
             continue
-        yield f"{name}={next(iter(package.__path__))}"
+        yield f"{name}={package.__path__[0]}"
 
 
 def _as_result(parsed: Any) -> dict[str, Any]:
