@@ -8,16 +8,9 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.errors import ApiError, NotFound, Unreachable
 from ansible_collections.polycloud.ollama.plugins.module_utils.ollama import client as client_file
@@ -30,28 +23,10 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.ollama.errors imp
     ServerUnreachable,
 )
 from ansible_collections.polycloud.ollama.plugins.module_utils.ollama.records import canonical_name
+from tests.helpers.certificates import self_signed
 from tests.helpers.engines import MODEL, Engines, Scripted
 
 Script = Callable[..., Scripted]
-
-
-def self_signed(folder: Path) -> Path:
-    """A certificate for 127.0.0.1 with its key, in one PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path = folder / "server.pem"
-    path.write_bytes(plain + certificate.public_bytes(Encoding.PEM))
-    return path
 
 
 def test_the_models_on_disk_are_read_with_their_digests(engines: Engines) -> None:
