@@ -138,6 +138,10 @@ integration: environment ## Tests against the emulated clouds (INTEGRATION=path 
 contract: environment ## The behaviours that every platform must show
 	@$(BIN)/pytest tests -k contract -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
+.PHONY: engine
+engine: ## Build the real Ollama that the real tests run (Go, g++; some minutes, once)
+	@tests/tools/engine.sh .build/engine
+
 .PHONY: real-tests
 real-tests: environment ## The tests marked real (REAL=path for some)
 	@$(BIN)/pytest $(REAL) -m real $(PYTEST_ARGS)

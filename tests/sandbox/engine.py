@@ -39,6 +39,7 @@ from tests.sandbox.engine_models import (
 )
 
 VERSION = "0.32.15"
+OPENAI_ERRORS = {400: "invalid_request_error", 404: "not_found_error"}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -66,7 +67,8 @@ class Handler(BaseHTTPRequestHandler):
         except ApiError as error:
             shape: Json = {"error": str(error)}
             if path.startswith("/v1/"):
-                shape = {"error": {"message": str(error), "type": "api_error", "param": None, "code": None}}
+                kind = OPENAI_ERRORS.get(error.status, "api_error")
+                shape = {"error": {"message": str(error), "type": kind, "param": None, "code": None}}
             self.send_json(shape, error.status)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
@@ -94,8 +96,9 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(payload)
 
     def send_json(self, body: Json, status: int = 200) -> None:
-        """Send one JSON object."""
-        self.send_bytes(json.dumps(body).encode(), "application/json; charset=utf-8", status)
+        """Send one JSON object. Ollama names the character set on its own routes only."""
+        content_type = "application/json" + ("" if self.path.startswith("/v1/") else "; charset=utf-8")
+        self.send_bytes(json.dumps(body).encode(), content_type, status)
 
     def send_stream(self, lines: Iterator[bytes], content_type: str) -> None:
         """Send chunks as they come."""
@@ -266,7 +269,12 @@ class Handler(BaseHTTPRequestHandler):
         prompt = "\n".join(str(message.get("content", "")) for message in body.get("messages") or [])
         self.engine.load(name)
         tokens = self.engine.answer(name, prompt, int(body.get("max_tokens") or -1))
-        head = {"id": f"chatcmpl-{model_digest(prompt)[:6]}", "created": int(time.time()), "model": body["model"]}
+        head = {
+            "id": f"chatcmpl-{model_digest(prompt)[:6]}",
+            "created": int(time.time()),
+            "model": body["model"],
+            "system_fingerprint": "fp_ollama",
+        }
         if body.get("stream"):
             self.send_stream(_events(head, tokens), "text/event-stream")
             return
