@@ -198,12 +198,12 @@ class _Handler(BaseHTTPRequestHandler):
         faults = self.registry.faults
         for place in range(0, len(data), faults.piece):
             piece = data[place : place + faults.piece]
+            if faults.seconds_per_piece:
+                time.sleep(faults.seconds_per_piece)
             self.wfile.write(piece)
             self.wfile.flush()
             with self.registry.lock:
                 self.registry.served[digest] += len(piece)
-            if faults.seconds_per_piece:
-                time.sleep(faults.seconds_per_piece)
 
     def _endless(self) -> None:
         self._start(200, {"Content-Type": MANIFEST_TYPE, "Connection": "close"})
