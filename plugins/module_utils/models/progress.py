@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 EVERY_SECONDS = 5.0
-EVERY_SHARE = 0.1
+STEPS = 10
 REDRAW_SECONDS = 0.1
 BAR_WIDTH = 24
 
@@ -51,7 +51,7 @@ class Meter:
         self._show = show
         self._clock = clock
         self._start = self._told_at = clock()
-        self._told_share = 0.0
+        self._told_step = 0
         self._lock = threading.Lock()
 
     def tell(self, text: str) -> None:
@@ -78,7 +78,6 @@ class Meter:
 
     def _report(self) -> None:
         now = self._clock()
-        share = self._done / self._total if self._total else 1.0
         ended = self._done >= self._total
         if self._show is not None:
             if ended or now - self._told_at >= REDRAW_SECONDS:
@@ -86,8 +85,9 @@ class Meter:
                 self._show(self._snapshot(now))
             return
         # "At most" both: a fast fetch gives ten lines, a slow one a line each five seconds.
-        if now - self._told_at >= EVERY_SECONDS or share - self._told_share >= EVERY_SHARE:
-            self._told_at, self._told_share = now, share
+        step = STEPS * self._done // self._total if self._total > 0 else STEPS
+        if now - self._told_at >= EVERY_SECONDS or step > self._told_step:
+            self._told_at, self._told_step = now, step
             self._emit(line(self._snapshot(now)))
 
     def _snapshot(self, now: float) -> Snapshot:
@@ -108,7 +108,7 @@ def bar_on(stream: TextIO) -> Show:
 
     def show(shot: Snapshot) -> None:
         nonlocal widest
-        filled = BAR_WIDTH * shot.done // shot.total if shot.total else BAR_WIDTH
+        filled = min(BAR_WIDTH, BAR_WIDTH * shot.done // shot.total) if shot.total else BAR_WIDTH
         text = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {line(shot)}"
         widest = max(widest, len(text))
         ended = shot.done >= shot.total
