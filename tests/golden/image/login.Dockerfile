@@ -1,0 +1,70 @@
+# Copyright (c) 2026 polycloud.ollama contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Written by the role polycloud.ollama.image.
+
+FROM docker.io/ollama/ollama:0.24.0@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa AS ollama
+USER 0:0
+RUN /usr/bin/ollama --version 2>&1 | grep -q 'version is 0\.24\.0$' \
+      || { echo 'this Ollama is not 0.24.0:' >&2; /usr/bin/ollama --version >&2; exit 1; } \
+ && mkdir -p /usr/lib/ollama \
+ && cd /usr/lib/ollama \
+ && for folder in cuda_* rocm* vulkan* mlx*; do \
+      [ "$folder" = cuda_v12 ] || rm -rf "./$folder"; \
+    done
+
+# The stage depends on the fetcher, the name, the digest and the registry of its model alone.
+FROM docker.io/library/python:3.12-slim@sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc AS model-0
+USER 0:0
+COPY fetch.pyz /fetch.pyz
+RUN --mount=type=secret,id=models,target=/run/polycloud/config.json,required=true \
+    DOCKER_CONFIG=/run/polycloud python3 /fetch.pyz pull gemma3:1b@sha256:1111111111111111111111111111111111111111111111111111111111111111 --into /models --registry https://models.example.org \
+ && rm -rf /models/.polycloud \
+ && chmod -R u=rwX,go=rX /models \
+ && find /models -exec touch -h -d @0 {} +
+
+# The stage depends on the fetcher, the name, the digest and the registry of its model alone.
+FROM docker.io/library/python:3.12-slim@sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc AS model-1
+USER 0:0
+COPY fetch.pyz /fetch.pyz
+RUN --mount=type=secret,id=models,target=/run/polycloud/config.json,required=true \
+    DOCKER_CONFIG=/run/polycloud python3 /fetch.pyz pull team/own:2@sha256:2222222222222222222222222222222222222222222222222222222222222222 --into /models --registry https://models.example.org \
+ && rm -rf /models/.polycloud \
+ && chmod -R u=rwX,go=rX /models \
+ && find /models -exec touch -h -d @0 {} +
+
+FROM docker.io/library/ubuntu:24.04@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
+USER 0:0
+RUN echo 'ollama:x:10001:10001::/home/ollama:/usr/sbin/nologin' >>/etc/passwd \
+ && echo 'ollama:x:10001:' >>/etc/group \
+ && mkdir -p /home/ollama/.ollama \
+ && chown -R 10001:10001 /home/ollama
+COPY --from=ollama /usr/bin/ollama /usr/bin/ollama
+COPY --from=ollama /usr/lib/ollama /usr/lib/ollama
+COPY --from=model-0 /models /opt/ollama/models
+COPY --from=model-1 /models /opt/ollama/models
+COPY entrypoint.sh /usr/local/bin/ollama-entrypoint
+ENV HOME=/home/ollama \
+    OLLAMA_HOST=0.0.0.0:11434 \
+    OLLAMA_MODELS=/models \
+    OLLAMA_NO_CLOUD=1 \
+    OLLAMA_NOPRUNE=1 \
+    LD_LIBRARY_PATH=/usr/local/nvidia/lib:/usr/local/nvidia/lib64 \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility \
+    NVIDIA_VISIBLE_DEVICES=all \
+    POLYCLOUD_BAKED_MODELS=/opt/ollama/models \
+    POLYCLOUD_STORAGE=both
+LABEL org.opencontainers.image.title="Ollama" \
+      org.opencontainers.image.version="0.24.0" \
+      org.opencontainers.image.base.name="docker.io/library/ubuntu:24.04" \
+      org.opencontainers.image.base.digest="sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb" \
+      org.opencontainers.image.vendor="A \"quoted\" \$HOME" \
+      polycloud.ollama.models="gemma3:1b@sha256:1111111111111111111111111111111111111111111111111111111111111111,team/own:2@sha256:2222222222222222222222222222222222222222222222222222222222222222" \
+      polycloud.ollama.payload="cuda_v12" \
+      polycloud.ollama.storage="both"
+EXPOSE 11434
+USER 10001:10001
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 CMD ["/usr/bin/ollama", "ps"]
+ENTRYPOINT ["/usr/local/bin/ollama-entrypoint"]
+CMD ["serve"]
