@@ -1,0 +1,152 @@
+# Copyright (c) 2026 polycloud.ollama contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A docker daemon, a docker-registry and a base image of our own, on loopback, for tests marked `real`.
+
+The daemon makes no bridge and no firewall rules: builds use the host's network, containers none.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.modules import ROOT
+from tests.helpers.real_ollama import free_port
+
+BASE = ROOT / ".build" / "base" / "bookworm.tar"
+START_SECONDS = 60
+# Debian's own client has BuildKit inside; another one on PATH may need a plugin that is not there.
+CLIENTS = ("/usr/bin/docker", "docker")
+
+
+def needed(*programs: str) -> None:
+    """Skip the test where it cannot run, and say why."""
+    if os.geteuid() != 0:
+        pytest.skip("a docker daemon of our own needs root")
+    missing = [program for program in programs if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)} (Debian: docker.io docker-registry buildah debootstrap)")
+
+
+@dataclass(frozen=True)
+class Docker:
+    """A daemon. client: the program; host: value of DOCKER_HOST."""
+
+    client: str
+    host: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"DOCKER_HOST": self.host}
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run the client; with `check` a failure fails the test with what it said."""
+        command = [self.client, *arguments]
+        done = subprocess.run(
+            command, env={**os.environ, **self.environment}, capture_output=True, text=True, check=False
+        )
+        assert not check or done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return done
+
+
+@contextmanager
+def running(command: list[str], log: Path, ready: Callable[[], bool]) -> Iterator[None]:
+    """Run a server until the block ends; the block starts when `ready` says so."""
+    with log.open("wb") as stream:
+        server = subprocess.Popen(command, stdout=stream, stderr=stream)
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while not ready():
+                assert server.poll() is None, log.read_text(errors="replace")
+                assert time.monotonic() < deadline, log.read_text(errors="replace")
+                time.sleep(0.1)
+            yield
+        finally:
+            server.terminate()
+            server.wait(timeout=30)
+
+
+@contextmanager
+def docker_daemon(folder: Path) -> Iterator[Docker]:
+    """Run a daemon with all its state in `folder`, which should be short: a socket's path has 108 characters."""
+    needed("dockerd", "docker")
+    client = next(program for program in CLIENTS if shutil.which(program))
+    docker = Docker(client, f"unix://{folder}/docker.sock")
+    places = [f"--data-root={folder}/data", f"--exec-root={folder}/exec", f"--pidfile={folder}/pid"]
+    network = ["--bridge=none", "--iptables=false", "--ip-masq=false", "--insecure-registry=127.0.0.0/8"]
+    command = ["dockerd", f"--host={docker.host}", *places, *network]
+    with running(command, folder / "dockerd.log", lambda: docker.run("info", check=False).returncode == 0):
+        yield docker
+
+
+CONFIG = """
+version: 0.1
+log: {{level: info, accesslog: {{disabled: false}}}}
+storage: {{filesystem: {{rootdirectory: {folder}/images}}, delete: {{enabled: true}}}}
+http: {{addr: "127.0.0.1:{port}"}}
+"""
+
+
+@dataclass(frozen=True)
+class DockerRegistry:
+    """A running docker-registry. host: address and port; log: a line for each request."""
+
+    host: str
+    log: Path
+
+    def requests(self, method: str) -> int:
+        """How many requests of a method it has answered so far."""
+        return self.log.read_text(errors="replace").count(f'"{method} /v2/')
+
+
+@contextmanager
+def docker_registry(folder: Path) -> Iterator[DockerRegistry]:
+    """Run docker-registry on a free port of the loopback, without TLS and login."""
+    needed("docker-registry")
+    port = free_port()
+    (folder / "registry.yml").write_text(CONFIG.format(folder=folder, port=port))
+    log = folder / "registry.log"
+
+    def ready() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=2):
+                return True
+        except OSError:
+            return False
+
+    with running(["docker-registry", "serve", str(folder / "registry.yml")], log, ready):
+        yield DockerRegistry(f"127.0.0.1:{port}", log)
+
+
+def base_archive() -> Path:
+    """A small Debian with Python as a tar file, made once."""
+    if not BASE.is_file():
+        needed("debootstrap")
+        tree = BASE.parent / "tree"
+        shutil.rmtree(tree, ignore_errors=True)
+        BASE.parent.mkdir(parents=True, exist_ok=True)
+        options = ["--variant=minbase", "--include=python3-minimal,libpython3-stdlib"]
+        subprocess.run(["debootstrap", *options, "bookworm", str(tree)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["tar", "-C", str(tree), "-cf", f"{BASE}.new", "."], check=True)
+        Path(f"{BASE}.new").rename(BASE)
+        shutil.rmtree(tree)
+    return BASE
+
+
+def push_base(docker: Docker, registry: DockerRegistry) -> str:
+    """Bring the base into the registry; its reference with the digest."""
+    tag = f"{registry.host}/base:bookworm"
+    docker.run("import", str(base_archive()), tag)
+    docker.run("push", "--quiet", tag)
+    digests = docker.run("inspect", "--format", "{{index .RepoDigests 0}}", tag).stdout.strip()
+    return f"{tag}@{digests.partition('@')[2]}"
