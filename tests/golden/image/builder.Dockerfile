@@ -18,19 +18,19 @@ RUN /usr/bin/ollama --version 2>&1 | grep -q 'version is 0\.24\.0$' \
 FROM docker.io/library/python:3.12-slim@sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc AS model-0
 USER 0:0
 COPY fetch.pyz /fetch.pyz
-RUN python3 /fetch.pyz pull gemma3:1b@sha256:1111111111111111111111111111111111111111111111111111111111111111 --into /models \
- && rm -rf /models/.polycloud \
- && chmod -R u=rwX,go=rX /models \
- && find /models -exec touch -h -d @0 {} +
+RUN python3 /fetch.pyz pull gemma3:1b@sha256:1111111111111111111111111111111111111111111111111111111111111111 --into /image/opt/ollama/models \
+ && rm -rf /image/opt/ollama/models/.polycloud \
+ && chmod -R u=rwX,go=rX /image \
+ && find /image -exec touch -h -d @0 {} +
 
 # The stage depends on the fetcher, the name, the digest and the registry of its model alone.
 FROM docker.io/library/python:3.12-slim@sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc AS model-1
 USER 0:0
 COPY fetch.pyz /fetch.pyz
-RUN python3 /fetch.pyz pull team/own:2@sha256:2222222222222222222222222222222222222222222222222222222222222222 --into /models --registry https://models.example.org \
- && rm -rf /models/.polycloud \
- && chmod -R u=rwX,go=rX /models \
- && find /models -exec touch -h -d @0 {} +
+RUN python3 /fetch.pyz pull team/own:2@sha256:2222222222222222222222222222222222222222222222222222222222222222 --into /image/opt/ollama/models --registry https://models.example.org \
+ && rm -rf /image/opt/ollama/models/.polycloud \
+ && chmod -R u=rwX,go=rX /image \
+ && find /image -exec touch -h -d @0 {} +
 
 FROM docker.io/library/ubuntu:24.04@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb
 USER 0:0
@@ -40,8 +40,9 @@ RUN echo 'ollama:x:10001:10001::/home/ollama:/usr/sbin/nologin' >>/etc/passwd \
  && chown -R 10001:10001 /home/ollama
 COPY --from=ollama /usr/bin/ollama /usr/bin/ollama
 COPY --from=ollama /usr/lib/ollama /usr/lib/ollama
-COPY --from=model-0 /models /opt/ollama/models
-COPY --from=model-1 /models /opt/ollama/models
+# With all folders above them and fixed times, so that the layer of a model is the same in every image.
+COPY --from=model-0 /image /
+COPY --from=model-1 /image /
 COPY entrypoint.sh /usr/local/bin/ollama-entrypoint
 ENV HOME=/home/ollama \
     OLLAMA_HOST=0.0.0.0:11434 \

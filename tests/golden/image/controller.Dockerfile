@@ -22,8 +22,9 @@ RUN echo 'ollama:x:10001:10001::/home/ollama:/usr/sbin/nologin' >>/etc/passwd \
  && chown -R 10001:10001 /home/ollama
 COPY --from=ollama /usr/bin/ollama /usr/bin/ollama
 COPY --from=ollama /usr/lib/ollama /usr/lib/ollama
-COPY models/0 /opt/ollama/models
-COPY models/1 /opt/ollama/models
+# With all folders above them and fixed times, so that the layer of a model is the same in every image.
+COPY models/0 /
+COPY models/1 /
 COPY entrypoint.sh /usr/local/bin/ollama-entrypoint
 ENV HOME=/home/ollama \
     OLLAMA_HOST=0.0.0.0:11434 \
