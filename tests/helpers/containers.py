@@ -85,8 +85,18 @@ def docker_daemon(folder: Path) -> Iterator[Docker]:
     places = [f"--data-root={folder}/data", f"--exec-root={folder}/exec", f"--pidfile={folder}/pid"]
     network = ["--bridge=none", "--iptables=false", "--ip-masq=false", "--insecure-registry=127.0.0.0/8"]
     command = ["dockerd", f"--host={docker.host}", *places, *network]
-    with running(command, folder / "dockerd.log", lambda: docker.run("info", check=False).returncode == 0):
-        yield docker
+    try:
+        with running(command, folder / "dockerd.log", lambda: docker.run("info", check=False).returncode == 0):
+            yield docker
+    finally:
+        _unmount_below(folder)
+
+
+def _unmount_below(folder: Path) -> None:
+    """Unmount what engines leave behind: the network namespace of builds, and layers."""
+    mounted = [line.split()[1] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
+    for place in sorted((place for place in mounted if place.startswith(f"{folder}/")), reverse=True):
+        subprocess.run(["umount", place], check=True)
 
 
 CONFIG = """
