@@ -96,6 +96,16 @@ class ImageRegistry:
             )
         return Manifest(raw, media_type, digest)
 
+    def tag(self, reference: Reference, manifest: Manifest, tag: str) -> None:
+        """Let `tag` mean the manifest, which the registry has already. Raises ModelError."""
+        headers = {"Content-Type": manifest.media_type}
+        with self._ask(reference, f"manifests/{tag}", headers, data=manifest.raw) as answer:
+            if answer.status == 404:
+                raise ModelNotFound(f"{self._host} does not know {reference.name}.")
+        found = self.manifest(reference, tag)
+        if found is None or found.digest != manifest.digest:
+            raise BadManifest(f"{self._host} took {reference.name}:{tag} and keeps something else there.")
+
     def _describe(self, reference: Reference, manifest: Manifest) -> Image:
         body = _object(manifest.raw, reference)
         platform = body
@@ -136,35 +146,43 @@ class ImageRegistry:
             raise BadManifest(f"{self._host} sent nothing, or more than {MAX_MANIFEST} bytes, for {reference.name}.")
         return raw
 
-    def _ask(self, reference: Reference, what: str, headers: dict[str, str]) -> Answer:
-        """Send one request, logging in where the registry asks for it; the answer is 200 or 404."""
+    def _ask(self, reference: Reference, what: str, headers: dict[str, str], data: bytes | None = None) -> Answer:
+        """Send GET, PUT with `data`, logging in where the registry asks for it; the answer is 2xx or 404."""
         while True:
             try:
-                return self._ask_at(self._bases[0], reference, what, headers)
+                return self._ask_at(self._bases[0], reference, what, headers, data)
             except SourceUnreachable:
                 if len(self._bases) == 1:
                     raise
                 del self._bases[0]
                 self._authorizer = None
 
-    def _ask_at(self, base: str, reference: Reference, what: str, headers: dict[str, str]) -> Answer:
+    def _ask_at(
+        self, base: str, reference: Reference, what: str, headers: dict[str, str], data: bytes | None
+    ) -> Answer:
         if self._authorizer is None:
             self._authorizer = Authorizer(origin_of(base), self._credentials, self._transport)
         url = f"{base}/v2/{reference.repository}/{what}"
         scope = f"repository:{reference.repository}:{self._actions}"
+        method = "GET" if data is None else "PUT"
+        # What is written is not written elsewhere.
+        rest: dict[str, Any] = (
+            {"headers": headers} if data is None else {"headers": headers, "data": data, "redirects": 0}
+        )
         sent = self._authorizer.header(scope)
-        answer = self._transport.open(url, headers=headers, authorization=sent)
+        answer = self._transport.open(url, method=method, authorization=sent, **rest)
         if answer.status == 401 and not answer.redirected:
             with answer:
                 challenges = answer.headers.get_all("WWW-Authenticate", [])
             sent = self._authorizer.renew(scope, sent, challenges)
-            answer = self._transport.open(url, headers=headers, authorization=sent)
-        if answer.status in (200, 404):
+            answer = self._transport.open(url, method=method, authorization=sent, **rest)
+        if answer.status in (200, 201, 202, 404):
             return answer
         with answer:
             if answer.status in (401, 403):
                 raise LoginRefused(f"{self._host} refuses {reference.name} with status {answer.status}.", hint=HINT)
-            raise SourceError(f"GET {reference.name} ({what})", answer.status, "", f"{self._host} did not say it")
+            said = _said(answer) or "nothing"
+            raise SourceError(f"{method} {reference.name} ({what})", answer.status, "", f"{self._host} said: {said}")
 
 
 def _object(raw: bytes, reference: Reference) -> dict[str, Any]:

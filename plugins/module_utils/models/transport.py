@@ -125,9 +125,10 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         authorization: str = "",
         data: bytes | None = None,
+        method: str | None = None,
         redirects: int = MAX_REDIRECTS,
     ) -> Answer:
-        """Send GET (POST with `data`) and return the answer whatever its status, redirects followed.
+        """Send GET (POST with `data`, or `method`) and return the answer whatever its status, redirects followed.
 
         `authorization` goes to the origin of `url` alone, and no more once a redirect has left it.
         Raises SourceUnreachable, UnsafeRedirect, ModelError.
@@ -141,7 +142,7 @@ class Transport:
             sent = dict(headers or {})
             if authorization and trusted:
                 sent["Authorization"] = authorization
-            response = self._send(url, origin, sent, data)
+            response = self._send(url, origin, sent, data, method)
             if response.status not in REDIRECTS:
                 return Answer(response, origin[1], hop > 0, self._timeout)
             target = response.headers.get("Location", "")
@@ -156,12 +157,14 @@ class Transport:
                 f"{one_line(host, 120)} would be asked over plain http.", hint="Use https, or allow it with --insecure."
             )
 
-    def _send(self, url: str, origin: Origin, headers: Mapping[str, str], data: bytes | None) -> HTTPResponse:
+    def _send(
+        self, url: str, origin: Origin, headers: Mapping[str, str], data: bytes | None, method: str | None
+    ) -> HTTPResponse:
         opener = self._plain_opener if origin[0] == "http" else self._secure()
         # Compressed, the bytes would not be those that were counted and hashed.
         everything = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
         try:
-            request = Request(url, data, everything)  # noqa: S310 - origin_of lets http and https through
+            request = Request(url, data, everything, method=method)  # noqa: S310 - origin_of lets http and https through
             response: Any = opener.open(request, timeout=self._timeout)
         except (OSError, HTTPException, ValueError) as error:
             raise unreachable(origin[1], error) from None
