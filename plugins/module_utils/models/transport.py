@@ -47,6 +47,7 @@ def origin_of(url: str) -> Origin:
 
 
 def is_loopback(host: str) -> bool:
+    """True if a host is this machine, judged by its name alone."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -206,6 +207,7 @@ def _next(url: str, target: str, origin: Origin) -> str:
 
 
 def unreachable(host: str, error: Exception) -> SourceUnreachable:
+    """The error for a connection that failed, with the host and the reason but nothing of the URL."""
     reason = getattr(error, "reason", None) or error
     text = one_line(str(reason), 120) if isinstance(reason, OSError) else type(reason).__name__
     hint = ""
