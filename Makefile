@@ -22,8 +22,8 @@ export NO_COLOR ?= 1
 
 STAGE := $(CURDIR)/.build/staged
 STAGED := $(STAGE)/ansible_collections/polycloud/ollama
-WORKERS ?= 2
-# The sweep waits more than it computes.
+# On two cores: tests wait for servers as much as they compute, and the sweep does little else.
+WORKERS ?= 3
 SWEEPERS ?= 8
 UNITS ?= tests/unit
 REAL ?= tests
@@ -39,7 +39,7 @@ ARGS ?=
 .PHONY: help
 help: ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z][a-z-]*:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
-	@printf '\nSettings: PYTHON=3.11 or a path (setup), GALAXY=1 (setup), WORKERS=2 (tests), INVENTORY= CLOUD= LIMIT= ARGS= (playbooks)\n'
+	@printf '\nSettings: PYTHON=3.11 or a path (setup), GALAXY=1 (setup), WORKERS=3 (tests), INVENTORY= CLOUD= LIMIT= ARGS= (playbooks)\n'
 
 ##@ Start here
 

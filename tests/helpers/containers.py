@@ -1,7 +1,7 @@
 # Copyright (c) 2026 polycloud.ollama contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A docker daemon, a docker-registry and a base image of our own, on loopback, for tests marked `real`.
+"""A docker daemon and a base image of our own, for tests marked `real`.
 
 The daemon makes no bridge and no firewall rules: builds use the host's network, containers none.
 """
@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.helpers.docker_registry import DockerRegistry
 from tests.helpers.modules import ROOT
-from tests.helpers.real_ollama import free_port
 
 BASE = ROOT / ".build" / "base" / "bookworm.tar"
 START_SECONDS = 60
@@ -97,45 +96,6 @@ def _unmount_below(folder: Path) -> None:
     mounted = [line.split()[1] for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
     for place in sorted((place for place in mounted if place.startswith(f"{folder}/")), reverse=True):
         subprocess.run(["umount", place], check=True)
-
-
-CONFIG = """
-version: 0.1
-log: {{level: info, accesslog: {{disabled: false}}}}
-storage: {{filesystem: {{rootdirectory: {folder}/images}}, delete: {{enabled: true}}}}
-http: {{addr: "127.0.0.1:{port}"}}
-"""
-
-
-@dataclass(frozen=True)
-class DockerRegistry:
-    """A running docker-registry. host: address and port; log: a line for each request."""
-
-    host: str
-    log: Path
-
-    def requests(self, method: str) -> int:
-        """How many requests of a method it has answered so far."""
-        return self.log.read_text(errors="replace").count(f'"{method} /v2/')
-
-
-@contextmanager
-def docker_registry(folder: Path) -> Iterator[DockerRegistry]:
-    """Run docker-registry on a free port of the loopback, without TLS and login."""
-    needed("docker-registry")
-    port = free_port()
-    (folder / "registry.yml").write_text(CONFIG.format(folder=folder, port=port))
-    log = folder / "registry.log"
-
-    def ready() -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/v2/", timeout=2):
-                return True
-        except OSError:
-            return False
-
-    with running(["docker-registry", "serve", str(folder / "registry.yml")], log, ready):
-        yield DockerRegistry(f"127.0.0.1:{port}", log)
 
 
 def base_archive() -> Path:

@@ -19,7 +19,8 @@ from typing import Any, Protocol
 
 import pytest
 
-from tests.helpers.containers import Docker, DockerRegistry, docker_daemon, docker_registry, push_base
+from tests.helpers.containers import Docker, docker_daemon, push_base
+from tests.helpers.docker_registry import DockerRegistry
 from tests.helpers.modules import module_environment
 from tests.helpers.real_ollama import ollama_binary
 from tests.helpers.registry import Registry, registry
@@ -108,16 +109,15 @@ def ollama_folder(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def yard() -> Iterator[Yard]:
+def yard(docker_registry: DockerRegistry) -> Iterator[Yard]:
     """A daemon, both registries with a model, and the variables of a build."""
     with ExitStack() as stack:
         # Short, for the daemon's sockets.
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="pc", ignore_cleanup_errors=True)))
         docker = stack.enter_context(docker_daemon(folder))
-        images = stack.enter_context(docker_registry(folder))
         models = stack.enter_context(registry())
-        base = push_base(docker, images)
-        yield Yard(folder, docker, images, models, variables(folder, docker, images, models, base))
+        base = push_base(docker, docker_registry)
+        yield Yard(folder, docker, docker_registry, models, variables(folder, docker, docker_registry, models, base))
 
 
 def variables(folder: Path, docker: Docker, images: DockerRegistry, models: Registry, base: str) -> dict[str, Any]:

@@ -71,6 +71,7 @@ class Registry:
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[tuple[str, str], bytes] = {}
         self.served: Counter[str] = Counter()  # bytes of each blob
+        self.streams = self.most_streams = 0  # slow ones, now and at most
         self.lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"registry": self}))
         self._server.daemon_threads = True
@@ -199,11 +200,21 @@ class _Handler(BaseHTTPRequestHandler):
         for place in range(0, len(data), faults.piece):
             piece = data[place : place + faults.piece]
             if faults.seconds_per_piece:
-                time.sleep(faults.seconds_per_piece)
+                self._wait(faults.seconds_per_piece)
             self.wfile.write(piece)
             self.wfile.flush()
             with self.registry.lock:
                 self.registry.served[digest] += len(piece)
+
+    def _wait(self, seconds: float) -> None:
+        # Streams are counted while their client surely waits.
+        registry = self.registry
+        with registry.lock:
+            registry.streams += 1
+            registry.most_streams = max(registry.streams, registry.most_streams)
+        time.sleep(seconds)
+        with registry.lock:
+            registry.streams -= 1
 
     def _endless(self) -> None:
         self._start(200, {"Content-Type": MANIFEST_TYPE, "Connection": "close"})

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.engines import Engines, engine_runtime, engines  # noqa: F401 - fixtures
+from tests.helpers.engines import Engines
 from tests.helpers.modules import run_module
-from tests.helpers.real_ollama import RealOllama, real_ollama  # noqa: F401 - a fixture
+from tests.helpers.real_ollama import RealOllama
 
 pytestmark = pytest.mark.real
 TINY, EMULATED = "tiny:latest", "gemma3:1b"
@@ -44,7 +44,7 @@ def shape(value: Any) -> Any:
 
 
 @pytest.fixture
-def pair(real_ollama: RealOllama, engines: Engines) -> dict[str, tuple[str, str]]:  # noqa: F811
+def pair(real_ollama: RealOllama, engines: Engines) -> dict[str, tuple[str, str]]:
     """URL and model of both sides, the model in memory."""
     sides = {"real": (real_ollama.url, TINY), "sandbox": (engines.url(gpu=False), EMULATED)}
     for url, model in sides.values():
@@ -108,7 +108,7 @@ def test_a_missing_model_is_refused_in_the_same_words(pair: dict[str, tuple[str,
     assert lines == our_lines
 
 
-def test_the_probe_gets_an_answer_of_a_model_that_it_brought_into_memory(real_ollama: RealOllama) -> None:  # noqa: F811
+def test_the_probe_gets_an_answer_of_a_model_that_it_brought_into_memory(real_ollama: RealOllama) -> None:
     call(real_ollama.url, "/api/generate", {"model": TINY, "keep_alive": 0})
     probe = {"url": real_ollama.url, "model": TINY, "digest": real_ollama.packed.digest, "timeout": 60}
     result = run_module("ollama_probe", probe)
@@ -118,13 +118,13 @@ def test_the_probe_gets_an_answer_of_a_model_that_it_brought_into_memory(real_ol
     assert result["tokens_per_second"] > 0
 
 
-def test_the_probe_says_that_the_gpu_is_not_in_use(real_ollama: RealOllama) -> None:  # noqa: F811
+def test_the_probe_says_that_the_gpu_is_not_in_use(real_ollama: RealOllama) -> None:
     result = run_module("ollama_probe", {"url": real_ollama.url, "model": TINY, "require_gpu": True, "timeout": 5})
     assert result["failed"]
     assert "GPU" in result["msg"]
 
 
-def test_the_model_module_loads_and_unloads_and_says_when_nothing_is_to_do(real_ollama: RealOllama) -> None:  # noqa: F811
+def test_the_model_module_loads_and_unloads_and_says_when_nothing_is_to_do(real_ollama: RealOllama) -> None:
     def module(state: str) -> dict[str, Any]:
         result = run_module("ollama_model", {"url": real_ollama.url, "name": "tiny", "state": state})
         assert not result.get("failed"), result

@@ -14,6 +14,7 @@ from typing import Any
 from ..models.auth import HINT, Authorizer
 from ..models.credentials import Credentials, from_docker_config
 from ..models.errors import BadManifest, LoginRefused, ModelNotFound, SourceError, SourceUnreachable
+from ..models.registry import said_in
 from ..models.transport import Answer, Transport, is_loopback, origin_of
 from .reference import DOCKER_HUB, Reference
 
@@ -181,7 +182,7 @@ class ImageRegistry:
         with answer:
             if answer.status in (401, 403):
                 raise LoginRefused(f"{self._host} refuses {reference.name} with status {answer.status}.", hint=HINT)
-            said = _said(answer) or "nothing"
+            said = self._authorizer.scrub(said_in(answer)) or "nothing"
             raise SourceError(f"{method} {reference.name} ({what})", answer.status, "", f"{self._host} said: {said}")
 
 

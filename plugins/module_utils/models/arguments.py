@@ -29,6 +29,7 @@ MODEL is name[:tag] or namespace/name[:tag], with @sha256:<digest> behind it to 
 
 
 def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; C(command) in what it returns names the one that was given."""
     top = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Fetch Ollama models without Ollama: resumable, each blob checked, the layout that Ollama serves.",

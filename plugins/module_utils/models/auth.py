@@ -42,6 +42,7 @@ class Challenge:
 
 
 def read_challenge(header: str) -> Challenge:
+    """The scheme and parameters of a WWW-Authenticate header; what is missing is empty."""
     scheme, dummy, rest = header.strip().partition(" ")
     found = {name.lower(): quoted or plain for name, quoted, plain in _PARAMETER.findall(rest[:4096])}
     return Challenge(scheme.lower(), found.get("realm", ""), found.get("service", ""), found.get("scope", ""))

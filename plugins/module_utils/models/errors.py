@@ -37,7 +37,9 @@ class ModelNotFound(ModelError, NotFound):
 
 
 class SourceUnreachable(ModelError, Unreachable):
-    """No answer, or one that was cut off or too slow. Worth another try."""
+    """No answer, or one that was cut off or too slow. Worth another try unless it is `final`."""
+
+    final = False
 
 
 class SourceError(ModelError, ApiError):

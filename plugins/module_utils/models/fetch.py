@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import BadLock, BadManifest, TagMoved
+from .errors import BadLock, BadManifest, StoreError, TagMoved
 from .folder import Folder
 from .lockfile import LockFile
 from .manifest import Blob, Manifest, digest_of, read_manifest
@@ -42,6 +42,8 @@ class ModelResult:
 
 @dataclass(frozen=True)
 class Report:
+    """What a fetch did; `lock_written` tells whether models.lock changed."""
+
     models: tuple[ModelResult, ...]
     lock_written: bool = False
 
@@ -60,6 +62,8 @@ class Report:
 
 @dataclass(frozen=True)
 class Resolved:
+    """What a name means at a source: the digest of its manifest, and the bytes of all its blobs."""
+
     name: str
     digest: str
     size: int
@@ -131,7 +135,7 @@ def seed(
     lock_wait: float = LOCK_WAIT,
 ) -> Report:
     """Copy models (all of them without `models`) from one folder into another, checked alike. Raises ModelError."""
-    folder = Folder(source)
+    folder = Folder(_existing(source))
     asked = list(models) or [name.full for name in folder.names()]
     return fetch(asked, folder, target, parallel=parallel, allow_host=True, emit=emit, show=show, lock_wait=lock_wait)
 
@@ -148,14 +152,14 @@ def resolve(models: Sequence[str], source: Source, *, allow_host: bool = False) 
 def installed(target: Path) -> list[Check]:
     """The models in a folder; `problems` names blobs that are missing or have the wrong size. Hashes nothing."""
     with guarded(target):
-        store = Store(target)
+        store = Store(_existing(target))
         return [_check(name, store, {}, quick=True) for name in store.names()]
 
 
 def verify(target: Path, models: Sequence[str] = (), *, emit: Emit = quiet) -> list[Check]:
     """Hash all blobs of the models (all of them without `models`), whatever was verified before."""
     with guarded(target):
-        store = Store(target)
+        store = Store(_existing(target))
         names = distinct(models, allow_host=True) if models else store.names()
         states: dict[str, str] = {}
         checks = []
@@ -174,6 +178,13 @@ def distinct(models: Iterable[str], *, allow_host: bool) -> list[ModelName]:
         if found.setdefault(name.full, name).digest != name.digest:
             raise BadLock(f"{name.short} is asked for with two digests.")
     return list(found.values())
+
+
+def _existing(folder: Path) -> Path:
+    # A folder that is not there would look like one whose models are all good.
+    if not folder.is_dir():
+        raise StoreError(f"{folder} is not a folder.", hint="Check the path, and that the volume is mounted.")
+    return folder
 
 
 def _want(name: ModelName, source: Source, store: Store, pins: LockFile | None, update_lock: bool) -> _Wanted:

@@ -59,7 +59,10 @@ class Patience:
 
 
 def worth_a_retry(error: ModelError) -> bool:
-    return isinstance(error, SourceUnreachable) or (isinstance(error, SourceError) and error.status in RETRIED)
+    """True for what may pass by itself."""
+    if isinstance(error, SourceUnreachable):
+        return not error.final
+    return isinstance(error, SourceError) and error.status in RETRIED
 
 
 def retry_after(value: str | None) -> float | None:

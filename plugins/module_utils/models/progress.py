@@ -97,6 +97,7 @@ class Meter:
 
 
 def line(shot: Snapshot) -> str:
+    """A snapshot as text: C(gemma3:1b: 81.5 MB of 815.0 MB (10 %), 40.0 MB/s, 18 s left)."""
     percent = 100 * shot.done // shot.total if shot.total else 100
     left = "" if shot.left is None else f", {_duration(shot.left)} left"
     return f"{shot.label}: {readable(shot.done)} of {readable(shot.total)} ({percent} %), {readable(shot.rate)}/s{left}"
@@ -119,6 +120,7 @@ def bar_on(stream: TextIO) -> Show:
 
 
 def readable(count: float) -> str:
+    """Bytes with a unit of powers of ten: C(815.0 MB)."""
     for unit in ("B", "kB", "MB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"

@@ -108,7 +108,7 @@ class Registry:
             )
         if answer.status in (401, 403) and not answer.redirected:
             return LoginRefused(f"{answer.host} refuses {asked} with status {answer.status}.", hint=HINT)
-        said = "" if answer.redirected else self._authorizer.scrub(_said(answer))
+        said = "" if answer.redirected else self._authorizer.scrub(said_in(answer))
         error = SourceError(f"GET {asked}", answer.status, "", f"{answer.host} said: {said or 'nothing'}")
         error.retry_after = retry_after(answer.headers.get("Retry-After"))
         return error
@@ -152,7 +152,7 @@ def _split(url: str) -> tuple[str, str]:
     return f"{scheme}://{host}", f"{path}/" if path else ""
 
 
-def _said(answer: Answer) -> str:
+def said_in(answer: Answer) -> str:
     """The registry's own words, as one line."""
     try:
         raw = answer.read(MAX_ERROR)

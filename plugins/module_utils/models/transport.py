@@ -47,6 +47,7 @@ def origin_of(url: str) -> Origin:
 
 
 def is_loopback(host: str) -> bool:
+    """True if a host is this machine, judged by its name alone."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -209,9 +210,13 @@ def _next(url: str, target: str, origin: Origin) -> str:
 
 
 def unreachable(host: str, error: Exception) -> SourceUnreachable:
+    """The error for a connection that failed, with the host and the reason but nothing of the URL."""
     reason = getattr(error, "reason", None) or error
     text = one_line(str(reason), 120) if isinstance(reason, OSError) else type(reason).__name__
-    hint = ""
-    if isinstance(reason, ssl.SSLCertVerificationError):
-        hint = "Give its authority with --ca-file."
-    return SourceUnreachable(f"{one_line(host, 120)} gave no whole answer: {text or type(reason).__name__}.", hint=hint)
+    unknown = isinstance(reason, ssl.SSLCertVerificationError)
+    hint = "Give its authority with --ca-file." if unknown else ""
+    found = SourceUnreachable(
+        f"{one_line(host, 120)} gave no whole answer: {text or type(reason).__name__}.", hint=hint
+    )
+    found.final = unknown
+    return found

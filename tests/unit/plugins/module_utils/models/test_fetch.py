@@ -17,6 +17,7 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.models.errors imp
     BadLock,
     ModelNotFound,
     NotEnoughSpace,
+    StoreError,
     TagMoved,
     UnsafePath,
 )
@@ -25,6 +26,7 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.models.fetch impo
     fetch,
     installed,
     resolve,
+    seed,
     verify,
 )
 from ansible_collections.polycloud.ollama.plugins.module_utils.models.limits import Limits
@@ -237,6 +239,14 @@ def test_names_are_resolved_without_fetching(remote: Registry) -> None:
     (found,) = resolve(["tiny"], Source(remote.url))
     assert (found.name, found.digest, found.size) == ("tiny:latest", digest, 200_002)
     assert remote.blob_bytes == 0
+
+
+def test_a_folder_that_is_not_there_is_not_taken_for_a_good_one(tmp_path: Path) -> None:
+    for look in (installed, verify):
+        with pytest.raises(StoreError, match="not a folder"):
+            look(tmp_path / "none")
+    with pytest.raises(StoreError, match="not a folder"):
+        seed(tmp_path / "none", tmp_path / "models")
 
 
 def test_what_is_in_a_folder_is_listed_and_checked(remote: Registry, tmp_path: Path) -> None:

@@ -43,6 +43,9 @@ def test_what_passes_by_itself_is_tried_again_and_the_rest_is_not() -> None:
     assert tries(SourceUnreachable("cut off")) == 4
     assert [tries(busy(status)) for status in (429, 500, 503)] == [4, 4, 4]
     assert tries(busy(400)) == 1
+    final = SourceUnreachable("a certificate that nobody vouches for")
+    final.final = True
+    assert tries(final) == 1
     assert tries(BadBlob("wrong")) == 1
 
 

@@ -72,6 +72,7 @@ def test_it_holds_the_fetcher_and_nothing_else(program: Path) -> None:
 
 
 def test_seeding_loads_no_network_code(program: Path, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
     code = (
         "import sys, runpy\n"
         f"sys.argv = [{str(program)!r}, 'seed', '--from', 'a', '--into', 'b']\n"

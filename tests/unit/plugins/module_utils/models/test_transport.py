@@ -71,8 +71,9 @@ def test_a_redirect_to_what_is_no_plain_web_address_is_refused(remote: Registry,
 def test_a_certificate_is_checked_unless_told_otherwise(start_registry: Start, tmp_path: Path) -> None:
     pem = self_signed(tmp_path)
     server = start_registry(certificate=pem)
-    with pytest.raises(SourceUnreachable, match="--ca-file"):
+    with pytest.raises(SourceUnreachable, match="--ca-file") as caught:
         Transport().open(server.url + PATH)
+    assert caught.value.final
     for transport in (Transport(ca_file=str(pem)), Transport(insecure=True)):
         with transport.open(server.url + PATH) as answer:
             assert answer.status == 404
