@@ -9,8 +9,8 @@ module: container_image_tag
 short_description: Let a tag in a registry mean another image
 version_added: 0.1.0
 description:
-  - Moves a tag to an image that the registry has, without an engine and without a rebuild. The manifest stays the same to
-    the byte, and so does the digest.
+  - Moves a tag to an image that the registry has, without an engine and without a rebuild. The manifest stays the same
+    to the byte, and so does the digest.
   - What the tag meant before can be kept under another tag, so that there is a way back.
   - The tags are moved one after the other, the one for the way back first. A registry has no way to do it in one step.
 author:
@@ -37,8 +37,8 @@ options:
     required: true
   previous_tag:
     description:
-      - Keep what O(tag) meant before under this tag. Where O(tag) means O(image) already, or nothing, this one is left as
-        it is.
+      - Keep what O(tag) meant before under this tag. Where O(tag) means O(image) already, or nothing, this one is left
+        as it is.
     type: str
 notes:
   - In a registry with immutable tags, O(tag) and O(previous_tag) must be excluded from that.

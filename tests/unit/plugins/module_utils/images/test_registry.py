@@ -188,6 +188,14 @@ def test_the_module_tells_what_the_registry_has_and_hides_the_password(start_reg
     assert "an-0ther" not in str(refused)
 
 
+def test_the_module_for_tags_documents_the_options_that_it_takes() -> None:
+    from ansible_collections.polycloud.ollama.plugins.modules.container_image_tag import OWN
+
+    options = documentation("container_image_tag")["options"]
+    # The description of `image` is narrower than in the fragment.
+    assert set(options) == {"image", *OWN}
+
+
 def test_the_documented_options_are_those_that_the_module_takes() -> None:
     from ansible_collections.polycloud.ollama.plugins.module_utils.images.options import ARGSPEC
 
