@@ -49,8 +49,8 @@ options:
     type: str
   login:
     description:
-      - Log in with the credentials of a cloud, V(ecr) with those that boto3 finds, V(acr) with those that azure-identity
-        finds.
+      - Log in with the credentials of a cloud, V(ecr) with those that boto3 finds, V(acr) with those that
+        azure-identity finds.
     type: str
     choices: [ecr, acr]
   config:
