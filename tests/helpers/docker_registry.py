@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
@@ -66,14 +67,18 @@ class DockerRegistry:
             return str(answer.headers.get("Location", ""))
 
 
-@pytest.fixture(scope="session")
-def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
-    """An empty registry, for all tests."""
+@contextmanager
+def running_registry(folder: Path, htpasswd: str = "") -> Iterator[DockerRegistry]:
+    """Run an empty registry until the block ends. htpasswd: a line of such a file (bcrypt), for a login."""
     program = shutil.which("docker-registry")
     if program is None:
         pytest.skip("docker-registry is not installed (Debian: docker-registry)")
-    folder, port = tmp_path_factory.mktemp("registry"), free_port()
-    (folder / "config.yml").write_text(CONFIG.format(root=folder / "data", port=port))
+    port = free_port()
+    config = CONFIG.format(root=folder / "data", port=port)
+    if htpasswd:
+        (folder / "htpasswd").write_text(f"{htpasswd}\n")
+        config += f"auth: {{htpasswd: {{realm: tests, path: {folder}/htpasswd}}}}\n"
+    (folder / "config.yml").write_text(config)
     with (
         (folder / "log").open("wb") as log,
         subprocess.Popen([program, "serve", str(folder / "config.yml")], stdout=log, stderr=log) as server,
@@ -85,12 +90,21 @@ def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker
             server.terminate()
 
 
+@pytest.fixture(scope="session")
+def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DockerRegistry]:
+    """An empty registry, for all tests."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as registry:
+        yield registry
+
+
 def _wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
             with urllib.request.urlopen(url, timeout=2):
                 return
+        except urllib.error.HTTPError:
+            return  # it wants a login
         except (OSError, urllib.error.URLError):
             assert server.poll() is None, log.read_text(errors="replace")
             assert time.monotonic() < deadline, log.read_text(errors="replace")

@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import base64
 import json
+from pathlib import Path
 
 import pytest
 
 from tests.helpers.containers import needed
+from tests.helpers.docker_registry import running_registry
 from tests.helpers.image_yard import HARDENED, HOME, Built, Container, Yard, serve_model
 from tests.helpers.registry import registry
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("containers")]
+
+PASSWORD = "s3cret-pw"
+HTPASSWD = "ada:$2y$05$abcdefghijklmnopqrstuuzSvhclVSvY9ufOheOOhcPviTPFJlqIC"
 
 
 def answers(yard: Yard, image: Built) -> bool:
@@ -66,6 +71,16 @@ def test_the_controller_fetches_a_model_once(yard: Yard) -> None:
     before = len(yard.models.requests)
     assert yard.build(**given, image_labels={"org.example.other": "x"}).changed > 0
     assert len(yard.models.requests) == before
+
+
+def test_a_login_for_the_registry_is_used_and_removed(yard: Yard, tmp_path: Path) -> None:
+    with running_registry(tmp_path, HTPASSWD) as private:
+        given = {"image_repository": f"{private.host}/team/ollama", "image_registry_username": "ada"}
+        image = yard.build(**given, image_registry_password=PASSWORD)
+        assert image.changed > 0
+        assert yard.build(**given, image_registry_password=PASSWORD).changed == 0
+        assert PASSWORD not in image.output
+        assert not (yard.folder / "work" / "login").exists()
 
 
 def test_a_login_for_the_models_is_used_and_is_in_no_layer(yard: Yard) -> None:

@@ -155,6 +155,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"image_models": [{"name": "../../x", "digest": "1" * 64}]}, "needs a name such as"),
     ({"image_models": [{"name": "gemma3:1b", "digest": "latest"}]}, "64 hexadecimal digits"),
     ({"image_models": [{"name": "a", "digest": "1" * 64}, {"name": "a", "digest": "2" * 64}]}, "names a model twice"),
+    ({"image_registry_username": "ada"}, "image_registry_password together"),
+    ({"image_registry_username": "ada", "image_registry_password": "x", "image_registry_login": "ecr"}, "of a cloud"),
+    ({"image_registry_config": "/etc/login.json"}, "must be named config.json"),
     ({"image_labels": {"polycloud.ollama.inputs": "x"}}, "not begin with polycloud.ollama"),
     ({"image_labels": {"org.example.note": "two\nlines"}}, "must be one line"),
 ]
