@@ -247,8 +247,14 @@ def test_a_read_only_volume_that_lacks_something_is_not_served(image: Image, mis
 
 def test_a_lock_that_cannot_be_opened_does_not_end_the_container(image: Image) -> None:
     # What a read-only mount does to root too: a folder in its place cannot be opened for writing.
-    (image.volume / ".polycloud" / "lock").mkdir(parents=True)
+    lock = image.volume / ".polycloud" / "lock"
+    lock.mkdir(parents=True)
     assert image.run()[0] == image.serves(image.baked)
+    lock.rmdir()
+    image.run()
+    lock.unlink()
+    lock.mkdir()
+    assert image.run() == (image.serves(image.volume), "")
 
 
 def test_without_a_volume_the_models_of_the_image_are_served(image: Image) -> None:
