@@ -30,6 +30,8 @@ options:
   image:
     description:
       - The image that the tag is to mean, as V(registry/repository@sha256:digest).
+    type: str
+    required: true
   tag:
     description:
       - The tag.

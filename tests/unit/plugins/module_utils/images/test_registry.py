@@ -192,8 +192,9 @@ def test_the_module_for_tags_documents_the_options_that_it_takes() -> None:
     from ansible_collections.polycloud.ollama.plugins.modules.container_image_tag import OWN
 
     options = documentation("container_image_tag")["options"]
-    # The description of `image` is narrower than in the fragment.
+    # The description of `image` is narrower than in the fragment, and takes the place of the whole option.
     assert set(options) == {"image", *OWN}
+    assert (options["image"]["type"], options["image"]["required"]) == ("str", True)
 
 
 def test_the_documented_options_are_those_that_the_module_takes() -> None:
