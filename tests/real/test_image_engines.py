@@ -14,6 +14,7 @@ import pytest
 from tests.helpers.containers import needed
 from tests.helpers.docker_registry import running_registry
 from tests.helpers.image_yard import HARDENED, HOME, Built, Container, Yard, serve_model
+from tests.helpers.modules import run_module
 from tests.helpers.registry import registry
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("containers")]
@@ -57,6 +58,24 @@ def test_buildah_builds_it_too_and_keeps_its_layers(yard: Yard, buildah: dict[st
     before = len(yard.models.requests)
     assert yard.build(**engine, image_labels={"org.example.other": "x"}).changed > 0
     assert len(yard.models.requests) == before
+
+
+def test_ollama_is_taken_from_an_image_without_what_is_not_needed(yard: Yard) -> None:
+    source = f"{yard.images.host}/ollama:0.24.0"
+    dockerfile = yard.folder / "source.Dockerfile"
+    dockerfile.write_text(f"FROM {yard.variables['image_base']}\nCOPY . /usr/\nRUN touch /root/unneeded\n")
+    context = yard.variables["image_ollama_folder"]
+    yard.docker.run("build", "--network=host", "--file", str(dockerfile), "--tag", source, context)
+    yard.docker.run("push", "--quiet", source)
+    pinned = run_module("container_image_info", {"image": source})["reference"]
+    image = yard.build(
+        image_ollama_folder="", image_ollama_source=pinned, image_repository=f"{yard.images.host}/team/from-an-image"
+    )
+    assert answers(yard, image)
+    find = ("--entrypoint=find", image.result["reference"], "/usr/lib/ollama", "/root", "-type", "f")
+    listed = yard.docker.run("run", "--rm", "--user=0", "--network=none", *find)
+    found = [place for place in listed.stdout.split() if "ollama" in place or "unneeded" in place]
+    assert sorted(found) == ["/usr/lib/ollama/cuda_v12/libcuda.so", "/usr/lib/ollama/libcommon.so"]
 
 
 def test_the_old_builder_builds_it_too(yard: Yard) -> None:
