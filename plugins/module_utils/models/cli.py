@@ -109,14 +109,14 @@ def _source(options: Namespace, environment: Mapping[str, str]) -> Source:
 
     transport = Transport(insecure=options.insecure, ca_file=options.ca_file)
     if options.registry is None and options.login is None:
-        return ByHost(lambda host: from_docker_config(config_file(environment), host), transport)
+        return ByHost(lambda host: from_docker_config(config_file(environment), host), transport, tell=_tell)
     url = options.registry or f"https://{PUBLIC_HOST}"
     if options.login is not None:
         from .logins import login
 
-        return Registry(url, login(options.login, url, transport), transport=transport)
+        return Registry(url, login(options.login, url, transport), transport=transport, tell=_tell)
     origin_of(url)
-    return Registry(url, credentials_for(url, environment), transport=transport)
+    return Registry(url, credentials_for(url, environment), transport=transport, tell=_tell)
 
 
 def credentials_for(url: str, environment: Mapping[str, str]) -> Credentials:
