@@ -160,3 +160,7 @@ def _print_json(body: Any) -> None:
 def _tell(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
