@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +16,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from tests.helpers.real_ollama import free_port
+from tests.helpers.real_ollama import free_port, wait_until_up
 from tests.helpers.tiny_model import Packed
 
 START_SECONDS = 20
@@ -69,19 +67,7 @@ def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker
         subprocess.Popen([program, "serve", str(folder / "config.yml")], stdout=log, stderr=log) as server,
     ):
         try:
-            _wait_until_up(f"http://127.0.0.1:{port}/v2/", server, folder / "log")
+            wait_until_up(f"http://127.0.0.1:{port}/v2/", server, folder / "log", START_SECONDS)
             yield DockerRegistry(f"http://127.0.0.1:{port}")
         finally:
             server.terminate()
-
-
-def _wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (OSError, urllib.error.URLError):
-            assert server.poll() is None, log.read_text(errors="replace")
-            assert time.monotonic() < deadline, log.read_text(errors="replace")
-            time.sleep(0.05)

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import PolycloudError
 from ..text import one_line
 from .arguments import PROGRAM, parser
-from .credentials import Credentials, config_file, from_docker_config, from_environment
+from .credentials import config_file, credentials_for, from_docker_config
 from .fetch import Check, Report, fetch, installed, resolve, seed, verify
 from .folder import Folder
 from .names import PUBLIC_HOST
@@ -117,14 +117,6 @@ def _source(options: Namespace, environment: Mapping[str, str]) -> Source:
         return Registry(url, login(options.login, url, transport), transport=transport, tell=_tell)
     origin_of(url)
     return Registry(url, credentials_for(url, environment), transport=transport, tell=_tell)
-
-
-def credentials_for(url: str, environment: Mapping[str, str]) -> Credentials:
-    """The environment's credentials, else docker's for the registry `url`."""
-    found = from_environment(environment)
-    if found != Credentials():
-        return found
-    return from_docker_config(config_file(environment), url.split("/", 3)[2])
 
 
 def _bar() -> Show | None:

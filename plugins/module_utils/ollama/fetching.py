@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..models.cli import credentials_for
-from ..models.credentials import Credentials
+from ..models.arguments import MOST_STREAMS
+from ..models.credentials import Credentials, credentials_for
 from ..models.fetch import Report, fetch
 from ..models.folder import Folder
 from ..models.logins import login
@@ -53,8 +53,8 @@ def fetch_model(params: Mapping[str, Any], emit: Callable[[str, str], None], *, 
             f"fetch cannot be used with state={params['state']}: there is no server that could do it.",
             hint="Leave fetch out and give the url of a server, or use state=present.",
         )
-    if not 1 <= options["parallel"] <= 64:
-        raise OllamaError(f"fetch.parallel must be 1 to 64, not {options['parallel']}.")
+    if not 1 <= options["parallel"] <= MOST_STREAMS:
+        raise OllamaError(f"fetch.parallel must be 1 to {MOST_STREAMS}, not {options['parallel']}.")
     name, digest = wanted_model("name", params["name"]), wanted_digest(params["digest"])
 
     def tell(text: str) -> None:
