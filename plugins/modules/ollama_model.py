@@ -68,6 +68,64 @@ options:
     description:
       - The server's models directory (C(OLLAMA_MODELS)), when it can be seen from the host where this module runs.
     type: path
+  fetch:
+    description:
+      - Fetch the model into a models directory on the host where this module runs, without a server. Then O(url) and
+        the options of the server are not used, and O(state) is V(present).
+      - The directory can be that of a server which is not running yet, a mounted EFS or Azure Files share that is to be
+        seeded, or the context of an image build.
+      - A fetch that was broken off goes on where it stopped. What is there already is checked and not fetched again.
+    type: dict
+    suboptions:
+      into:
+        description: The models directory (C(OLLAMA_MODELS)). It is made where it does not exist.
+        type: path
+        required: true
+      registry:
+        description:
+          - URL of the registry to fetch from, which may be any that speaks the Distribution API, such as ECR, ACR or
+            docker-registry. A path behind the host goes before the name of the repository.
+        type: str
+        default: https://registry.ollama.ai
+      folder:
+        description: A models directory to copy from, in place of O(fetch.registry).
+        type: path
+      username:
+        description:
+          - User for O(fetch.registry). Without a login here, C(POLYCLOUD_REGISTRY_USERNAME),
+            C(POLYCLOUD_REGISTRY_PASSWORD) and C(POLYCLOUD_REGISTRY_TOKEN) are looked at, then docker's C(config.json).
+        type: str
+      password:
+        description: Password of O(fetch.username).
+        type: str
+      token:
+        description: Bearer token for O(fetch.registry).
+        type: str
+      login:
+        description:
+          - Log in with the cloud's own credentials, to Amazon ECR (needs boto3 and C(ecr:GetAuthorizationToken)) or to
+            Azure Container Registry (needs azure-identity and the role AcrPull).
+        type: str
+        choices: [ecr, acr]
+      insecure:
+        description: Permit plain HTTP, and certificates that nobody vouches for.
+        type: bool
+        default: false
+      ca_file:
+        description: PEM file of the certificate authorities to trust.
+        type: path
+      lock:
+        description:
+          - File that pins what a tag means (C(models.lock)). The tag is added to it where it is not pinned yet.
+        type: path
+      update_lock:
+        description: Take what the tag means now and pin that.
+        type: bool
+        default: false
+      parallel:
+        description: Parts of a blob that are fetched at the same time, 1 to 64.
+        type: int
+        default: 4
   min_free_bytes:
     description:
       - Free space in bytes that O(path) must have before a model is pulled.
@@ -98,6 +156,14 @@ EXAMPLES = r"""
     path: /var/lib/ollama/models
     min_free_bytes: 20000000000
 
+- name: Have it on a mounted share before any server starts, from a registry of our own
+  polycloud.ollama.ollama_model:
+    name: gemma3:1b
+    fetch:
+      into: /mnt/models
+      registry: https://registry.example.org
+      lock: models.lock
+
 - name: Free the memory, keep the file
   polycloud.ollama.ollama_model:
     name: gemma3:1b
@@ -111,7 +177,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 steps:
-  description: What was done, or in check mode would be done, in order; some of V(pull), V(unload), V(load), V(delete).
+  description:
+    - What was done, or in check mode would be done, in order; some of V(pull), V(unload), V(load), V(delete), or
+      V(fetch).
   type: list
   elements: str
   returned: success
@@ -139,6 +207,10 @@ model:
     context_length:
       description: Tokens of context it is loaded with, 0 when it is not loaded.
       type: int
+bytes_fetched:
+  description: Bytes that came from the source, or in check mode would have to.
+  type: int
+  returned: with O(fetch)
 disk:
   description: Whether the free space was looked at before a pull.
   type: dict
@@ -165,6 +237,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.errors import PolycloudError
 from ansible_collections.polycloud.ollama.plugins.module_utils.events import PROGRESS_ARGSPEC, EventLog
+from ansible_collections.polycloud.ollama.plugins.module_utils.ollama import fetching
 from ansible_collections.polycloud.ollama.plugins.module_utils.ollama.model import (
     apply,
     check_disk,
@@ -185,12 +258,15 @@ OPTIONS = {
     "insecure": {"type": "bool", "default": False},
     "timeout": {"type": "float", "default": 600.0},
     "path": {"type": "path"},
+    "fetch": {"type": "dict", "options": fetching.OPTIONS, **fetching.RULES},
     "min_free_bytes": {"type": "int"},
 }
 
 
 def run(module, log):
     """Compare, do what is needed unless in check mode, and return the module's result."""
+    if module.params["fetch"] is not None:
+        return fetching.fetch_model(module.params, log.emit, check=module.check_mode)
     spec = spec_from(module.params)
     client = client_from(module.params)
     found = observe(client, spec.name)

@@ -8,8 +8,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +17,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from tests.helpers.real_ollama import free_port
+from tests.helpers.real_ollama import free_port, wait_until_up
 from tests.helpers.tiny_model import Packed
 
 START_SECONDS = 20
@@ -84,7 +82,7 @@ def running_registry(folder: Path, htpasswd: str = "") -> Iterator[DockerRegistr
         subprocess.Popen([program, "serve", str(folder / "config.yml")], stdout=log, stderr=log) as server,
     ):
         try:
-            _wait_until_up(f"http://127.0.0.1:{port}/v2/", server, folder / "log")
+            wait_until_up(f"http://127.0.0.1:{port}/v2/", server, folder / "log", START_SECONDS)
             yield DockerRegistry(f"http://127.0.0.1:{port}", folder / "log")
         finally:
             server.terminate()
@@ -95,17 +93,3 @@ def docker_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docker
     """An empty registry, for all tests."""
     with running_registry(tmp_path_factory.mktemp("registry")) as registry:
         yield registry
-
-
-def _wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except urllib.error.HTTPError:
-            return  # it wants a login
-        except (OSError, urllib.error.URLError):
-            assert server.poll() is None, log.read_text(errors="replace")
-            assert time.monotonic() < deadline, log.read_text(errors="replace")
-            time.sleep(0.05)

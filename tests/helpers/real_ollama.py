@@ -63,18 +63,19 @@ def serving(folder: Path, models: Path) -> Iterator[str]:
     with (folder / "serve.log").open("wb") as log:
         server = subprocess.Popen([str(ollama_binary()), "serve"], env=environment, stdout=log, stderr=log)
         try:
-            _wait_until_up(f"http://127.0.0.1:{port}", server, folder / "serve.log")
+            wait_until_up(f"http://127.0.0.1:{port}/api/version", server, folder / "serve.log")
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
             server.wait(timeout=10)
 
 
-def _wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
+def wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path, seconds: float = START_SECONDS) -> None:
+    """Ask until a server answers; its log is told where it ends before or takes too long."""
+    deadline = time.monotonic() + seconds
     while True:
         try:
-            with urllib.request.urlopen(f"{url}/api/version", timeout=2):
+            with urllib.request.urlopen(url, timeout=2):
                 return
         except (OSError, urllib.error.URLError):
             assert server.poll() is None, log.read_text(errors="replace")

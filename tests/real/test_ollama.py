@@ -75,8 +75,11 @@ def test_the_test_engine_tells_the_same_about_itself_and_its_models(
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("/api/generate", {"prompt": "hello", "options": {"num_predict": 4}}),
-        ("/api/chat", {"messages": [{"role": "user", "content": "hello"}], "options": {"num_predict": 4}}),
+        ("/api/generate", {"prompt": "hello", "options": {"num_predict": 8, "temperature": 0}}),
+        (
+            "/api/chat",
+            {"messages": [{"role": "user", "content": "hello"}], "options": {"num_predict": 8, "temperature": 0}},
+        ),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
@@ -93,7 +96,7 @@ def test_the_test_engine_answers_a_prompt_with_the_same_fields(
 def test_the_test_engine_answers_openai_clients_with_the_same_fields(
     pair: dict[str, tuple[str, str]], stream: bool
 ) -> None:
-    body = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 4, "stream": stream}
+    body = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 8, "temperature": 0, "stream": stream}
     (status, content, lines), (ours, our_content, our_lines) = both(pair, "/v1/chat/completions", body)
     assert (status, content) == (ours, our_content)
     assert shape(lines[0]) == shape(our_lines[0])

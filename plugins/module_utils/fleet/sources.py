@@ -100,7 +100,7 @@ class Account:
     def aws(self, region: str) -> Aws:
         """The clients of a region. Raises PolycloudError where there is no session to be had."""
         try:
-            import boto3  # noqa: F401
+            import boto3  # noqa: F401 - only whether it is there
         except ImportError:
             raise PolycloudError(
                 "The Python package boto3 is missing.", hint="Install it for Ansible's Python."

@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import PolycloudError
 from ..text import one_line
 from .arguments import PROGRAM, parser
-from .credentials import Credentials, config_file, from_docker_config, from_environment
+from .credentials import config_file, credentials_for, from_docker_config
 from .fetch import Check, Report, fetch, installed, resolve, seed, verify
 from .folder import Folder
 from .names import PUBLIC_HOST
@@ -109,22 +109,14 @@ def _source(options: Namespace, environment: Mapping[str, str]) -> Source:
 
     transport = Transport(insecure=options.insecure, ca_file=options.ca_file)
     if options.registry is None and options.login is None:
-        return ByHost(lambda host: from_docker_config(config_file(environment), host), transport)
+        return ByHost(lambda host: from_docker_config(config_file(environment), host), transport, tell=_tell)
     url = options.registry or f"https://{PUBLIC_HOST}"
     if options.login is not None:
         from .logins import login
 
-        return Registry(url, login(options.login, url, transport), transport=transport)
+        return Registry(url, login(options.login, url, transport), transport=transport, tell=_tell)
     origin_of(url)
-    return Registry(url, credentials_for(url, environment), transport=transport)
-
-
-def credentials_for(url: str, environment: Mapping[str, str]) -> Credentials:
-    """The environment's credentials, else docker's for the registry `url`."""
-    found = from_environment(environment)
-    if found != Credentials():
-        return found
-    return from_docker_config(config_file(environment), url.split("/", 3)[2])
+    return Registry(url, credentials_for(url, environment), transport=transport, tell=_tell)
 
 
 def _bar() -> Show | None:
@@ -160,3 +152,7 @@ def _print_json(body: Any) -> None:
 def _tell(text: str) -> None:
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

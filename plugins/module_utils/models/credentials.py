@@ -92,6 +92,14 @@ def from_docker_config(path: Path, host: str) -> Credentials:
         raise LoginRefused(f"{one_line(str(path), 200)} is not a docker config.json.") from None
 
 
+def credentials_for(url: str, environment: Mapping[str, str]) -> Credentials:
+    """The environment's credentials, else docker's for the registry `url`."""
+    found = from_environment(environment)
+    if found != ANONYMOUS:
+        return found
+    return from_docker_config(config_file(environment), url.split("/", 3)[2])
+
+
 def scrub(text: str, secrets: tuple[str, ...]) -> str:
     """`text` without the secrets: a registry may send back what it got."""
     for secret in secrets:

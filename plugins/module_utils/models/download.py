@@ -95,7 +95,7 @@ class Download:
             return
         start, end = partial.span(part)
         cursor = Cursor(start, end)
-        patience = Patience(self._limits, self._stop)
+        patience = Patience(self._limits, self._stop, self._meter.tell)
         while cursor.position < cursor.end:
             before = cursor.position
             try:

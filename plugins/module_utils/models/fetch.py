@@ -97,12 +97,14 @@ def fetch(
     emit: Emit = quiet,
     show: Show | None = None,
     lock_wait: float = LOCK_WAIT,
+    check: bool = False,
 ) -> Report:
     """Bring `models` from `source` into the folder `target`.
 
     lock: models.lock, which pins tags; made where missing. update_lock: take what the tags mean now and pin that.
     parallel: streams at once. emit: gets lines of progress; show: gets snapshots instead, for a bar.
     lock_wait: seconds to wait for another process that writes into the folder.
+    check: only report what would be done; `bytes_fetched` is then what is missing.
     Raises ModelError. A model whose digest is pinned, and that is all there and verified, needs no network.
     """
     names = distinct(models, allow_host=allow_host)
@@ -110,10 +112,10 @@ def fetch(
     with guarded(target):
         store = Store(target)
         wanted = [_want(name, source, store, pins, update_lock) for name in names]
+        if check:
+            return Report(tuple(_foretold(each, store) for each in wanted))
         if all(_lacks(each, store) is None for each in wanted):
-            results = [
-                ModelResult(each.name.short, each.manifest.digest, each.manifest.size, False, 0, 0.0) for each in wanted
-            ]
+            results = [_foretold(each, store) for each in wanted]
             store.save_record()
         else:
             with store.writer(lock_wait, emit):
@@ -212,6 +214,13 @@ def _lacks(wanted: _Wanted, store: Store) -> list[Blob] | None:
     """The blobs to bring (maybe none, where only the manifest is to be written); None if nothing is to be done."""
     blobs = [blob for blob in wanted.manifest.blobs if store.state(blob) != PRESENT]
     return None if not blobs and store.read_manifest(wanted.name) == wanted.manifest.raw else blobs
+
+
+def _foretold(wanted: _Wanted, store: Store) -> ModelResult:
+    """What a fetch would do for one model."""
+    blobs = _lacks(wanted, store)
+    missing = sum(blob.size for blob in blobs or ())
+    return ModelResult(wanted.name.short, wanted.manifest.digest, wanted.manifest.size, blobs is not None, missing, 0.0)
 
 
 def _bring_all(

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 
 from .errors import ModelError, SourceError, SourceUnreachable, Stopped
+from .progress import Emit, quiet
 
 MIB = 1024 * 1024
+TOLD = 1.0  # seconds
 RETRIED = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -32,11 +34,15 @@ class Limits:
 
 
 class Patience:
-    """Decides whether one step is tried again, and waits before it. `stop` ends a wait at once."""
+    """Decides whether one step is tried again, and waits before it. `stop` ends a wait at once.
 
-    def __init__(self, limits: Limits, stop: threading.Event) -> None:
+    tell: hears why the next try waits, where it waits for longer than TOLD seconds.
+    """
+
+    def __init__(self, limits: Limits, stop: threading.Event, tell: Emit = quiet) -> None:
         self._limits = limits
         self._stop = stop
+        self._tell = tell
         self.progressed()
 
     def progressed(self) -> None:
@@ -54,6 +60,8 @@ class Patience:
         pause = max(pause, getattr(error, "retry_after", None) or 0.0)
         if time.monotonic() + pause > self._deadline:
             raise error
+        if pause > TOLD:
+            self._tell(f"{error.message.rstrip('.')}: trying again in {pause:.0f} s")
         if self._stop.wait(pause):
             raise Stopped("The fetch was stopped.")
 

@@ -15,11 +15,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..deployment.names import digest_problem
 from ..text import one_line
 from .errors import BadLock, StoreError
 from .manifest import Manifest
-from .names import ModelName
+from .names import ModelName, is_full_digest
 
 VERSION = 1
 MAX_LOCK = 32 * 1024 * 1024  # bytes
@@ -84,7 +83,7 @@ class LockFile:
             raise self._bad(f"it is not of version {VERSION}")
         for key, entry in body["models"].items():
             digest = entry.get("digest") if isinstance(entry, dict) else None
-            if not isinstance(digest, str) or not digest.startswith("sha256:") or digest_problem(digest) is not None:
+            if not is_full_digest(digest):
                 raise self._bad(f"{one_line(key, 80)} has no digest")
         return dict(body["models"])
 

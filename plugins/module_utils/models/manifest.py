@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..text import one_line
 from .errors import BadManifest
+from .names import is_full_digest
 
 MAX_MANIFEST = 4 * 1024 * 1024  # bytes; real ones have a few thousand
 MAX_LAYERS = 1000
@@ -25,7 +25,6 @@ MEDIA_TYPES = (
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.oci.image.manifest.v1+json",
 )
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def _blob(item: Any, of: str, where: str) -> Blob:
     if not isinstance(item, Mapping):
         raise _bad(of, f"{where} is not an object")
     digest, size, media_type = item.get("digest"), item.get("size"), item.get("mediaType")
-    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+    if not is_full_digest(digest):
         raise _bad(of, f"{where} has the digest '{one_line(str(digest), 80)}', which is not sha256:<64 hex digits>")
     if not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_SIZE:
         raise _bad(of, f"{where} has no size in bytes")

@@ -13,10 +13,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from ..deployment.names import digest_problem, model_name_problem
 from ..text import one_line
 from .errors import BadName
+
+if TYPE_CHECKING:
+    from typing import TypeGuard  # Python 3.10; the fetcher runs on 3.9
 
 PUBLIC_HOST = "registry.ollama.ai"
 PUBLIC_NAMESPACE = "library"
@@ -93,9 +97,14 @@ def from_path(parts: Sequence[str]) -> ModelName:
     return parse(f"{host}/{namespace}/{model}:{tag}", allow_host=True)
 
 
+def is_full_digest(value: Any) -> TypeGuard[str]:
+    """True for C(sha256:<64 hex digits>), which is how manifests and lock files write digests."""
+    return isinstance(value, str) and value.startswith("sha256:") and digest_problem(value) is None
+
+
 def blob_file(digest: str) -> str:
     """The file name of a blob in the blobs folder. Raises BadName."""
-    if not digest.startswith("sha256:") or digest_problem(digest) is not None:
+    if not is_full_digest(digest):
         raise BadName(f"'{one_line(digest, 80)}' is not the digest of a blob.")
     return digest.replace(":", "-")
 

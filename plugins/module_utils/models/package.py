@@ -74,5 +74,5 @@ def _add(archive: ZipFile, name: str, content: bytes) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        sys.exit("usage: python -m ...models.package FILE")
+        raise SystemExit("usage: python -m ...models.package FILE")
     build_zipapp(Path(sys.argv[1]))

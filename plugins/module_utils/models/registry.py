@@ -19,7 +19,7 @@ from .errors import BadManifest, BadName, LoginRefused, ModelError, ModelNotFoun
 from .limits import Limits, Patience, retry_after
 from .manifest import MAX_MANIFEST, MEDIA_TYPES, Blob
 from .names import PUBLIC_HOST, ModelName
-from .progress import Meter
+from .progress import Emit, Meter, quiet
 from .store import Store
 from .transport import Answer, Transport, origin_of
 
@@ -27,7 +27,10 @@ MAX_ERROR = 64 * 1024  # bytes of an error's body that are looked at
 
 
 class Registry:
-    """`url` such as https://registry.example.org:5000; a path behind it goes before each repository's name."""
+    """`url` such as https://registry.example.org:5000; a path behind it goes before each repository's name.
+
+    tell: hears why it takes long to get a manifest.
+    """
 
     def __init__(
         self,
@@ -36,8 +39,10 @@ class Registry:
         *,
         transport: Transport | None = None,
         limits: Limits | None = None,
+        tell: Emit = quiet,
     ) -> None:
         self._origin = origin_of(url)
+        self._tell = tell
         self._limits = limits or Limits()
         self._base, self._prefix = _split(url)
         self._transport = transport or Transport(timeout=self._limits.timeout)
@@ -71,7 +76,7 @@ class Registry:
         return self._ask(name, f"blobs/{blob.digest}", headers)
 
     def _manifest(self, name: ModelName, reference: str) -> bytes:
-        patience = Patience(self._limits, threading.Event())
+        patience = Patience(self._limits, threading.Event(), self._tell)
         while True:
             try:
                 with self._ask(name, f"manifests/{reference}", {"Accept": ", ".join(MEDIA_TYPES)}) as answer:
@@ -121,6 +126,7 @@ class ByHost:
     login: Callable[[str], Credentials]
     transport: Transport
     limits: Limits = field(default_factory=Limits)
+    tell: Emit = quiet
     describe: str = "by host"
     _made: dict[str, Registry] = field(default_factory=dict)
 
@@ -128,7 +134,11 @@ class ByHost:
         if name.host not in self._made:
             scheme = "http" if self.transport.insecure and name.host != PUBLIC_HOST else "https"
             self._made[name.host] = Registry(
-                f"{scheme}://{name.host}", self.login(name.host), transport=self.transport, limits=self.limits
+                f"{scheme}://{name.host}",
+                self.login(name.host),
+                transport=self.transport,
+                limits=self.limits,
+                tell=self.tell,
             )
         return self._made[name.host]
 

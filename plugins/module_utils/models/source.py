@@ -25,8 +25,6 @@ class Source(Protocol):
 
         The caller compares digests. Raises ModelNotFound and other ModelErrors.
         """
-        ...
 
     def bring(self, name: ModelName, blobs: Sequence[Blob], store: Store, meter: Meter, parallel: int) -> None:
         """Put checked blobs into the store. Raises BadBlob and other ModelErrors."""
-        ...

@@ -18,6 +18,7 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.ollama.client imp
 from tests.helpers.engines import MODEL, Engines, Scripted
 from tests.helpers.modules import run_module
 from tests.helpers.playbooks import run_playbook
+from tests.helpers.registry import Start, start_registry  # noqa: F401 - a fixture
 from tests.helpers.tree import constant, documentation, fragment
 
 Script = Callable[..., Scripted]
@@ -135,15 +136,18 @@ def test_a_key_is_sent_and_never_shown_even_when_the_server_repeats_it(scripted:
 
 
 @pytest.mark.parametrize("module", ["ollama_model", "ollama_model_info", "ollama_probe"])
-def test_the_examples_run(engines: Engines, tmp_path: Path, module: str) -> None:
-    """As printed, with the test engine's address and digest in their places, and the word that it answers with."""
+def test_the_examples_run(engines: Engines, start_registry: Start, tmp_path: Path, module: str) -> None:  # noqa: F811
+    """As printed, with the test servers' addresses and digest in their places, and the word that the engine answers."""
+    registry = start_registry()
+    registry.add("library/gemma3", "1b", b"weights")
+    fetch = {"into": str(tmp_path / "models"), "registry": registry.url, "lock": str(tmp_path / "models.lock")}
     url = engines.url(models=f"{MODEL},gemma3:27b")
     tag = OllamaClient(url).tag(MODEL)
     assert tag is not None
     word = OllamaClient(url).generate(MODEL, "What is the capital of France? Answer with one word.").answer.split()[0]
     tasks = yaml.safe_load(constant(f"plugins/modules/{module}.py", "EXAMPLES") or "")
     for options in (task[f"polycloud.ollama.{module}"] for task in tasks if f"polycloud.ollama.{module}" in task):
-        places = {"url": url, "digest": tag.digest, "expect": word}
+        places = {"url": url, "digest": tag.digest, "expect": word, "fetch": fetch}
         options.update({key: value for key, value in places.items() if key == "url" or key in options})
     run = run_playbook(tmp_path, tasks)
     assert run.rc == 0, run.stdout

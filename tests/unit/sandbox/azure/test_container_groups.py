@@ -109,6 +109,7 @@ def test_put_replaces_what_is_not_named_goes_back_to_its_default(azure: Any, gro
 
 
 def test_a_group_in_transition_asks_to_retry_later(azure: Any, group_body: Any) -> None:
+    azure.timing(operation=30.0)
     path = azure.path(GROUPS, "chat")
     azure.call("PUT", path, group_body)
     for method, tail in (("PUT", ""), ("POST", "/stop"), ("POST", "/start"), ("POST", "/restart")):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.helpers.registry import Registry, Start, start_registry  # noqa: F401
+from tests.helpers.registry import Registry, Start, start_registry  # noqa: F401 - a fixture
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,13 @@ def test_each_command_of_the_guide_works(remote: Registry, tmp_path: Path) -> No
 
 def test_the_guide_names_the_variables_and_options_of_the_program() -> None:
     shown = subprocess.run(
-        [sys.executable, "-m", "ansible_collections.polycloud.ollama.plugins.module_utils.models", "pull", "--help"],
+        [
+            sys.executable,
+            "-m",
+            "ansible_collections.polycloud.ollama.plugins.module_utils.models.cli",
+            "pull",
+            "--help",
+        ],
         env={**os.environ, "PYTHONPATH": str(ROOT / ".build")},
         capture_output=True,
         text=True,

@@ -83,3 +83,15 @@ def test_retry_after_is_seconds_or_a_date() -> None:
     soon = retry_after(formatdate(time.time() + 60, usegmt=True))
     assert soon is not None
     assert 50 < soon < 61
+
+
+def test_a_wait_that_is_felt_is_told_and_a_short_one_is_not() -> None:
+    told: list[str] = []
+    stop = threading.Event()
+    stop.set()
+    for first_pause in (0.1, 8.0):
+        patience = Patience(Limits(first_pause=first_pause), stop, told.append)
+        with pytest.raises(Stopped):
+            patience.pause(SourceUnreachable("registry.example.org gave no whole answer."))
+    (line,) = told
+    assert line.startswith("registry.example.org gave no whole answer: trying again in ")

@@ -68,7 +68,7 @@ def test_it_holds_the_fetcher_and_nothing_else(program: Path) -> None:
         assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
     assert list(MODULES) == sorted(MODULES)
     own = {f"models/{path.name}" for path in (UTILS / "models").glob("*.py")}
-    assert own - set(MODULES) == {"models/__main__.py", "models/package.py"}
+    assert own - set(MODULES) == {"models/package.py"}
 
 
 def test_seeding_loads_no_network_code(program: Path, tmp_path: Path) -> None:
