@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 
-LONGEST_MODEL_NAME = 128
 _PART = r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?"
-_MODEL = re.compile(rf"(?:{_PART}/)?{_PART}(?::[A-Za-z0-9_][A-Za-z0-9._-]{{0,79}})?", re.ASCII)
+# Ollama's own rule, capitals included: types/model/name.go of 0.24.0, the same on its main branch of 2026-08-21.
+_NAMESPACE, _MODEL_PART = r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}", r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}"
+_MODEL = re.compile(rf"(?:{_NAMESPACE}/)?{_MODEL_PART}(?::{_MODEL_PART})?", re.ASCII)
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{64}", re.ASCII)
 _HOST = r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[0-9]{1,5})?"
 _IMAGE = re.compile(
@@ -30,20 +31,22 @@ def deployment_name_problem(name: str) -> str | None:
 
 
 def model_name_problem(name: str) -> str | None:
-    """Rule for an Ollama model: C(name[:tag]) or C(namespace/name[:tag]).
+    """Rule for an Ollama model: C(name[:tag]) or C(namespace/name[:tag]), each part as Ollama takes it.
 
     A registry host is refused: it would make the server fetch from a machine of the name's choice.
     """
-    if len(name) > LONGEST_MODEL_NAME:
-        return f"is longer than {LONGEST_MODEL_NAME} characters"
-    if name.count("/") > 1:
+    dummy, colon, tag = name.rpartition(":")
+    if name.count("/") > 1 or ("/" in name and ("." in name.split("/")[0] or ":" in name.split("/")[0])):
         return "must not name a registry host: write name[:tag] or namespace/name[:tag]"
-    if "/" in name and ("." in name.split("/")[0] or ":" in name.split("/")[0]):
-        return "must not name a registry host: write name[:tag] or namespace/name[:tag]"
-    if not _MODEL.fullmatch(name) or ".." in name:
-        return "must be name[:tag] or namespace/name[:tag] of lower-case ASCII letters, digits and . _ -"
-    if name.lower().endswith(("-cloud", ":cloud")):
+    if not _MODEL.fullmatch(name):
+        return (
+            "must be name[:tag] or namespace/name[:tag], each part 1 to 80 ASCII letters, digits and . _ - that starts "
+            "with a letter, a digit or _ (no dot in a namespace)"
+        )
+    if colon and (tag.lower() == "cloud" or tag.lower().endswith("-cloud")):
         return "is a cloud model: its prompts would leave your network"
+    if colon and tag.lower() == "local":
+        return "has the tag local, which Ollama reads as 'a model of this server' and not as a tag"
     return None
 
 

@@ -76,7 +76,8 @@ def _models(d: Deployment[Any], c: Capabilities) -> Iterator[str]:
         yield from _broken(f"models[{index}].name", model.name, names.model_name_problem(model.name))
         if model.digest is not None:
             yield from _broken(f"models[{index}].digest", model.digest, names.digest_problem(model.digest))
-    named = [model.name for model in d.models]
+    # Ollama does not tell capitals from small letters when it looks for a model.
+    named = [model.name.lower() for model in d.models]
     for name in sorted({name for name in named if named.count(name) > 1}):
         yield f"models names {show(name)} twice"
 

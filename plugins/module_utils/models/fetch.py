@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import BadLock, BadManifest, StoreError, TagMoved
+from .errors import BadLock, BadManifest, BadName, StoreError, TagMoved
 from .folder import Folder
 from .lockfile import LockFile
 from .manifest import Blob, Manifest, digest_of, read_manifest
@@ -177,7 +177,10 @@ def distinct(models: Iterable[str], *, allow_host: bool) -> list[ModelName]:
     found: dict[str, ModelName] = {}
     for text in models:
         name = parse(text, allow_host=allow_host)
-        if found.setdefault(name.full, name).digest != name.digest:
+        first = found.setdefault(name.full.lower(), name)
+        if first.full != name.full:
+            raise BadName(f"{first.short} and {name.short} are one model to Ollama, which does not look at capitals.")
+        if first.digest != name.digest:
             raise BadLock(f"{name.short} is asked for with two digests.")
     return list(found.values())
 

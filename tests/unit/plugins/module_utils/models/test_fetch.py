@@ -15,6 +15,7 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.models import sto
 from ansible_collections.polycloud.ollama.plugins.module_utils.models.errors import (
     BadBlob,
     BadLock,
+    BadName,
     ModelNotFound,
     NotEnoughSpace,
     StoreError,
@@ -187,6 +188,12 @@ def test_a_registry_without_digests_is_asked_by_tag_and_compared(remote: Registr
 def test_one_tag_with_two_digests_is_refused(remote: Registry, tmp_path: Path) -> None:
     with pytest.raises(BadLock, match="two digests"):
         pull(remote, tmp_path, "tiny", "tiny@" + "ab" * 32)
+    assert not remote.requests
+
+
+def test_names_that_differ_in_capitals_alone_are_one_model_to_ollama(remote: Registry, tmp_path: Path) -> None:
+    with pytest.raises(BadName, match="tiny:latest and Tiny:latest are one model"):
+        pull(remote, tmp_path, "tiny", "Tiny")
     assert not remote.requests
 
 

@@ -16,8 +16,10 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.models.names impo
 
 DIGEST = "sha256:" + "ab" * 32
 
-part = st.from_regex(r"[a-z0-9]([a-z0-9_-]{0,20}[a-z0-9])?", fullmatch=True)
-tag = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,20}", fullmatch=True).filter(lambda text: not text.endswith("-cloud"))
+part = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,79}", fullmatch=True)
+tag = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}", fullmatch=True).filter(
+    lambda text: text.lower() not in ("cloud", "local") and not text.lower().endswith("-cloud")
+)
 host = st.from_regex(r"[a-z0-9]{1,10}\.[a-z]{2,5}(:[0-9]{1,5})?", fullmatch=True)
 
 
@@ -27,6 +29,7 @@ host = st.from_regex(r"[a-z0-9]{1,10}\.[a-z]{2,5}(:[0-9]{1,5})?", fullmatch=True
         ("gemma3", "manifests/registry.ollama.ai/library/gemma3/latest"),
         ("gemma3:1b", "manifests/registry.ollama.ai/library/gemma3/1b"),
         ("ada/tiny", "manifests/registry.ollama.ai/ada/tiny/latest"),
+        ("MFDoom/Deep.Seek:Q4_K_M", "manifests/registry.ollama.ai/MFDoom/Deep.Seek/Q4_K_M"),
         (f"gemma3:1b@{DIGEST}", "manifests/registry.ollama.ai/library/gemma3/1b"),
         (f"gemma3@{DIGEST}", "manifests/registry.ollama.ai/library/gemma3/latest"),
     ],
@@ -87,7 +90,6 @@ def test_names_are_shown_without_what_is_the_default() -> None:
         f"gemma3@sha256:../{'a' * 61}",
         f"gemma3@{DIGEST}\n",
         "gemma3:cloud",
-        "Gemma3",
     ],
 )
 def test_hostile_names_are_refused_in_one_printable_line(text: str, allow_host: bool) -> None:
