@@ -388,8 +388,9 @@ class Reconciler:
         """Copy what is observed into the outcome."""
         self.outcome.endpoints = observed.endpoints
         self.outcome.record = observed.record
-        self.outcome.running = observed.running
+        self.outcome.running, self.outcome.settled = observed.running, observed.running and observed.settled
         self.outcome.serving = f"{observed.image} (release {observed.release})" if observed.running else "nothing"
+        self.outcome.image = observed.image if observed.running else ""
         self.outcome.resources = {key: found.id for key, found in observed.found.items() if found is not None}
 
 

@@ -129,6 +129,7 @@ def test_a_good_update_is_released_and_recorded(deployed: Subject) -> None:
     updated = deployed.run(image=BETTER)["deployment"]
 
     assert BETTER in updated["serving"]
+    assert (updated["image"], updated["settled"]) == (BETTER, True)
     assert updated["previous_good"]
     assert updated["last_good"] == updated["release"] != updated["previous_good"]
     assert not deployed.run(image=BETTER)["changed"]
@@ -191,6 +192,7 @@ def test_a_stopped_deployment_stays_stopped_until_it_is_started(deployed: Subjec
     converged = deployed.run()
     assert not converged["changed"]
     assert not converged["deployment"]["running"]
+    assert (converged["deployment"]["image"], converged["deployment"]["settled"]) == ("", False)
     assert deployed.sandbox.client.workloads() == []
 
     started = deployed.run(state="started")

@@ -21,7 +21,16 @@ from ..plan import Action, Change
 from ..platform import Observed, Platform, Rollout, Target
 from ..release import RECORD_TAGS, SECRETS, SHARED, Record, secrets_digest
 from ..resource import Found, Kind, Wanted, gather
-from .answers import follows_newest, has_traffic, image_of, is_running, quota_advice, server_of, target_port
+from .answers import (
+    follows_newest,
+    has_traffic,
+    image_of,
+    is_running,
+    quota_advice,
+    server_of,
+    serves_alone,
+    target_port,
+)
 from .app import STOP_FIRST, DeployedAppKind, Release, restore_patch
 from .bodies import traffic_to, weighted_revisions
 from .capabilities import CAPABILITIES
@@ -120,6 +129,7 @@ class ContainerApps(Platform):
             release=self._app.serving,
             endpoints=(self._url(host),) if host and running else (),
             image=image_of(app.body),
+            settled=serves_alone(app.raw, self._app.serving),
         )
 
     def _read_key(self) -> None:
