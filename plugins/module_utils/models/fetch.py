@@ -21,7 +21,7 @@ from .manifest import Blob, Manifest, digest_of, read_manifest
 from .names import ModelName, parse
 from .partial import partial_path
 from .progress import Emit, Meter, Show, quiet
-from .source import Source
+from .source import STREAMS, Source
 from .store import PRESENT, Store, guarded
 
 LOCK_WAIT = 3600.0  # seconds
@@ -92,7 +92,7 @@ def fetch(
     *,
     lock: Path | None = None,
     update_lock: bool = False,
-    parallel: int = 4,
+    parallel: int = STREAMS,
     allow_host: bool = False,
     emit: Emit = quiet,
     show: Show | None = None,
@@ -131,7 +131,7 @@ def seed(
     target: Path,
     models: Sequence[str] = (),
     *,
-    parallel: int = 4,
+    parallel: int = STREAMS,
     emit: Emit = quiet,
     show: Show | None = None,
     lock_wait: float = LOCK_WAIT,
