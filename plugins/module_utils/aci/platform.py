@@ -15,6 +15,7 @@ from ..clients.azure_errors import lacks_capacity
 from ..clients.azure_versions import CONTAINER_INSTANCE
 from ..compare import diff, merge
 from ..deployment.endpoint import endpoint_url
+from ..deployment.hardening import Posture
 from ..deployment.model import Deployment
 from ..errors import ApiError, NoCapacity, NotFound, RolloutFailed, WaitTimeout
 from ..platform import Observed, Platform, Rollout, Target
@@ -118,6 +119,9 @@ class ContainerGroupPlatform(Platform):
                 tags={**self.deployment.tags, **own, **({SECRETS: digest} if digest else {})},
             ),
         )
+
+    def posture(self) -> Posture:
+        return Posture()
 
     def notes(self, observed: Observed) -> Sequence[str]:
         return advice(self.deployment)

@@ -91,7 +91,9 @@ def test_the_key_of_the_share_is_read_from_azure_and_shown_nowhere(clouds: Sandb
     made = run(on_files)
 
     assert made["deployment"]["answer"]
-    assert any("must run as root" in note for note in made["plan"]["notes"])
+    user = next(row for row in made["plan"]["hardening"] if row["measure"] == "user")
+    assert user["met"] is False
+    assert "must run as root" in user["detail"]
     keys = run_in_process(
         "azure_files_storage",
         {
