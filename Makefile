@@ -142,6 +142,10 @@ contract: environment ## The behaviours that every platform must show
 engine: ## Build the real Ollama that the real tests run (Go, g++; some minutes, once)
 	@tests/tools/engine.sh .build/engine
 
+.PHONY: scanners
+scanners: ## Build the real Trivy and cosign that the real tests run (Go; some minutes, once)
+	@tests/tools/scanners.sh .build/scanners
+
 .PHONY: real-tests
 real-tests: environment ## The tests marked real (REAL=path for some)
 	@$(BIN)/pytest $(REAL) -m real $(PYTEST_ARGS)
