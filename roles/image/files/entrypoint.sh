@@ -9,7 +9,7 @@
 # OLLAMA_MODELS, models that it lacks are copied there: blobs first, each checked by its digest, the manifest last. A blob
 # that was checked is not read again until its size, time or inode change (.polycloud/seeded). Containers that share the
 # volume wait for each other, and for the model fetcher. Where there is no volume, or one that cannot be made whole,
-# Ollama gets the models of the image; with POLYCLOUD_STORAGE=baked always.
+# Ollama gets the models of the image; with POLYCLOUD_STORAGE=baked always, with POLYCLOUD_STORAGE=volume never.
 set -eu
 
 baked=${POLYCLOUD_BAKED_MODELS:-/opt/ollama/models}
@@ -137,8 +137,9 @@ seed_or_stop() { # process 1 gets only the signals that it traps, and a trap wai
     return "$seeded"
 }
 
-if [ "${1:-}" = serve ] && [ "$models" != "$baked" ] && [ -d "$baked/manifests" ]; then
-    if [ "${POLYCLOUD_STORAGE:-both}" = baked ]; then
+storage=${POLYCLOUD_STORAGE:-both}
+if [ "${1:-}" = serve ] && [ "$models" != "$baked" ] && [ -d "$baked/manifests" ] && [ "$storage" != volume ]; then
+    if [ "$storage" = baked ]; then
         models=$baked
     elif [ ! -d "$models" ]; then
         say "nothing is mounted on $models: Ollama gets the models of the image"

@@ -273,6 +273,11 @@ def test_an_image_built_for_baked_models_leaves_a_volume_alone(image: Image) -> 
     assert list(image.volume.iterdir()) == []
 
 
+def test_a_deployment_on_its_volume_alone_gets_nothing_of_the_image(image: Image) -> None:
+    assert image.run(POLYCLOUD_STORAGE="volume") == (image.serves(image.volume), "")
+    assert list(image.volume.iterdir()) == []
+
+
 def test_an_image_without_models_serves_the_volume(image: Image) -> None:
     shutil.rmtree(image.baked)
     assert image.run() == (image.serves(image.volume), "")
