@@ -76,6 +76,10 @@ def test_an_image_that_runs_by_tag_has_no_digest() -> None:
     assert made(PROBE, image="registry.example.org/team/ollama:0.24.0")["digest"] == ""
 
 
+def test_it_says_where_another_release_was_on_its_way() -> None:
+    assert made(PROBE, settled=False)["settled"] is False
+
+
 def test_one_endpoint_that_fails_makes_it_failed() -> None:
     assert made(PROBE, {"failed": True, "msg": "a secret"})["result"] == "failed"
     assert made({"failed": True, "msg": "x"})["models"] == [{"name": "gemma3:1b", "digest": ""}]
