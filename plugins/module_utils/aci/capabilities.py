@@ -13,6 +13,7 @@ CAPABILITIES = Capabilities(
     sources=(
         "MicrosoftDocs/azure-compute-docs: container-instances-resource-and-quota-limits.md (2025-11-17)",
         "MicrosoftDocs/azure-compute-docs: container-instances-gpu.md (2025-11-17)",
+        "MicrosoftDocs/azure-compute-docs: container-instances-faq.yml (largest image)",
         "MicrosoftDocs/azure-compute-docs: container-instances-update.md, container-instances-volume-azure-files.md",
         "MicrosoftDocs/azure-compute-docs: container-instances-spot-containers-overview.md",
         "Azure/azure-rest-api-specs: containerInstance.json, stable/2025-09-01",
@@ -38,7 +39,7 @@ CAPABILITIES = Capabilities(
     read_only_root=False,
     drop_capabilities=False,
     tag_value_chars=256,
-    # The page does not say whether that is the packed size.
+    # Larger ones may run, without guarantee. The page does not say whether that is the packed size.
     image_gb=15,
     max_cpu=31,
     max_memory_gib=240,
