@@ -140,7 +140,8 @@ def read_evidence(raw: bytes | str, source: str = "evidence") -> Evidence:
         body = None
     if not isinstance(body, dict):
         raise _bad(source, "it is not one JSON object, or names a field twice")
-    if body.get("kind") != KIND or type(body.get("schema")) is not int or body["schema"] != SCHEMA:
+    # True equals 1 to Python, and 1.0 too.
+    if body.get("kind") != KIND or repr(body.get("schema")) != str(SCHEMA):
         raise _bad(source, f"kind and schema are not {KIND} and {SCHEMA}")
     for name in ("target", "platform", "image", "digest", "at", "result"):
         if not isinstance(body.get(name), str):
