@@ -47,6 +47,9 @@ def prepare(folder: Path) -> dict[str, tuple[dict[str, Any], str]]:
         (folder / name).mkdir()
         (folder / name / "promote.json").write_text(text)
 
+    (folder / "built").mkdir()
+    (folder / "built" / "image.json").write_text(json.dumps({"reference": IMAGE}))
+
     def case(promotion: Promotion = passed, history: str = "none", **change: Any) -> dict[str, Any]:
         places = {
             "image_promote_evidence": str(promotion.folder / "evidence"),
@@ -59,6 +62,7 @@ def prepare(folder: Path) -> dict[str, tuple[dict[str, Any], str]]:
         "reaches the registry": (case(), REACHED),
         "older is allowed": (case(stale, image_promote_max_age=200), REACHED),
         "one file": (case(image_promote_evidence=one_file), REACHED),
+        "built last": (case(history="built", image_reference=""), REACHED),
         "no image": (case(image_reference=""), "holds no image.json of a build"),
         "a tag": (case(image_reference="127.0.0.1:9/team/ollama:1"), "is not pinned"),
         "another image": (case(image_reference=OTHER), "runs another image"),
@@ -96,7 +100,7 @@ def test_each_refusal_says_why_and_only_what_passed_reaches_the_registry(told: d
     unlike = {name: said for name, (said, expected) in told.items() if expected not in said}
     assert unlike == {}
     reached = {name for name, (said, _expected) in told.items() if REACHED in said}
-    assert reached == {"reaches the registry", "older is allowed", "one file"}
+    assert reached == {"reaches the registry", "older is allowed", "one file", "built last"}
 
 
 @pytest.mark.parametrize("entry", ["promote", "fallback", "repository"])
