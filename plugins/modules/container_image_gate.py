@@ -240,15 +240,24 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.images.gates.opti
 from ansible_collections.polycloud.ollama.plugins.module_utils.images.gates.verdict import FAILED, WARNED
 
 
-def run(params):
+def run(module):
+    def start(command, environment, folder):
+        return module.run_command(
+            list(command),
+            environ_update=dict(environment),
+            cwd=str(folder),
+            expand_user_and_vars=False,
+            handle_exceptions=False,
+        )
+
     with tempfile.TemporaryDirectory(prefix="polycloud-gate-") as scratch:
-        return judge(params, Path(scratch), datetime.now(UTC))
+        return judge(module.params, Path(scratch), start, datetime.now(UTC))
 
 
 def main():
     module = AnsibleModule(ARGSPEC, required_if=REQUIRED_IF)
     try:
-        changed, found = run(module.params)
+        changed, found = run(module)
     except (PolycloudError, OSError) as error:
         module.fail_json(msg=str(error))
     told = f"Gate {module.params['gate']}: {found['why']}"

@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from ...text import one_line
-from .tool import CannotJudge, Tool, document, find, version_in
+from .tool import CannotJudge, Places, Tool, document, find, version_in
 from .verdict import LINT, Verdict
 
 # The mildest first; what a rule is not to be told as is left out by hadolint itself.
 LEVELS = ("style", "info", "warning", "error")
 
 
-def lint(command: str, dockerfile: Path, level: str, folder: Path, scratch: Path) -> Verdict:
-    """Judge a Dockerfile; what is as bad as `level` or worse makes it fail. Writes dockerfile-lint.json into `folder`.
+def lint(command: str, dockerfile: Path, level: str, places: Places) -> Verdict:
+    """Judge a Dockerfile; what is as bad as `level` or worse makes it fail. Writes dockerfile-lint.json.
 
-    scratch: an empty folder. Raises CannotJudge.
+    Raises CannotJudge.
     """
-    hadolint = Tool(find(command, "hadolint"), scratch)
-    settings = scratch / "hadolint.yaml"
+    hadolint = Tool(find(command, "hadolint"), places)
+    settings = places.scratch / "hadolint.yaml"
     # Else it takes settings of the user, which may switch rules off.
     settings.write_text("ignored: []\n", encoding="utf-8")
     version = version_in(hadolint.run("--version").output)
@@ -31,7 +31,7 @@ def lint(command: str, dockerfile: Path, level: str, folder: Path, scratch: Path
     if done.code:
         raise CannotJudge(f"hadolint failed: {done.said}")
     found = document(done.output, "hadolint")
-    (folder / LINT).write_text(done.output.rstrip() + "\n", encoding="utf-8")
+    (places.evidence / LINT).write_text(done.output.rstrip() + "\n", encoding="utf-8")
     worse = [rule for rule in found if rank(rule) >= LEVELS.index(level)]
     return Verdict(
         not worse, why(worse), "hadolint", version, (LINT,), details={"severity": level, "findings": len(worse)}

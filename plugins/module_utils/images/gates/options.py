@@ -14,9 +14,9 @@ from ...errors import Refused
 from .findings import SEVERITIES
 from .lint import LEVELS, lint
 from .sbom import sbom
-from .scan import Places, Policy, Setting, ignores_of, scan
+from .scan import Policy, Setting, ignores_of, scan
 from .signature import Key, sign
-from .tool import CannotJudge
+from .tool import CannotJudge, Places, Runner
 from .trivy import Source
 from .verdict import SKIP, Verdict, entry, record, recorded
 
@@ -67,7 +67,7 @@ SWITCHED_OFF = "The gate is switched off."
 NO_KEY = "There is no key to sign with."
 
 
-def judge(params: Params, scratch: Path, now: datetime) -> tuple[bool, dict[str, Any]]:
+def judge(params: Params, scratch: Path, run: Runner, now: datetime) -> tuple[bool, dict[str, Any]]:
     """Run a gate and record what it found; (whether anything was changed, what gates.json tells of it).
 
     scratch: an empty folder. Raises PolycloudError, where there is nothing to judge.
@@ -77,7 +77,7 @@ def judge(params: Params, scratch: Path, now: datetime) -> tuple[bool, dict[str,
     if not folder.is_dir():
         raise Refused(f"The folder for the evidence, {folder}, does not exist.")
     try:
-        verdict = _skipped(params) or GATES[gate](params, Places(folder, scratch, before), now)
+        verdict = _skipped(params) or GATES[gate](params, Places(folder, scratch, run, before), now)
     except CannotJudge as error:
         verdict = Verdict(False, str(error))
     found = entry(verdict, mode, now)
@@ -97,7 +97,7 @@ def _lint(params: Params, places: Places, now: datetime) -> Verdict:
     del now
     level = _severity(params, LEVELS, "info")
     command = params["command"] or "hadolint"
-    return lint(command, Path(params["dockerfile"]).absolute(), level, places.evidence, places.scratch)
+    return lint(command, Path(params["dockerfile"]).absolute(), level, places)
 
 
 def _scan(params: Params, places: Places, now: datetime) -> Verdict:
@@ -121,7 +121,7 @@ def _sbom(params: Params, places: Places, now: datetime) -> Verdict:
     del now
     name = params["image"] or Path(params["archive"]).name
     command, cache = params["command"] or "trivy", _absolute(params["cache"])
-    return sbom(_source(params), name, params["models"], command, cache, places.evidence, places.scratch)
+    return sbom(_source(params), name, params["models"], command, cache, places)
 
 
 def _signature(params: Params, places: Places, now: datetime) -> Verdict:
@@ -130,7 +130,7 @@ def _signature(params: Params, places: Places, now: datetime) -> Verdict:
     key = Key(place, params["password"] or "", params["transparency_log"])
     command = params["command"] or "cosign"
     certs = params["validate_certs"]
-    return sign(params["image"], key, command, places.evidence, places.scratch, validate_certs=certs)
+    return sign(params["image"], key, command, places, validate_certs=certs)
 
 
 GATES: dict[str, Callable[[Params, Places, datetime], Verdict]] = {

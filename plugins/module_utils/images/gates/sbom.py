@@ -12,25 +12,25 @@ from typing import Any
 from urllib.parse import quote
 
 from ...models.names import ModelName, parse
-from .tool import CannotJudge, document
+from .tool import CannotJudge, Places, document
 from .trivy import Source, Trivy, open_trivy
 from .verdict import SBOM, SCAN, Verdict
 
 Models = Sequence[Mapping[str, Any]]
 
 
-def sbom(source: Source, name: str, models: Models, command: str, cache: str, folder: Path, scratch: Path) -> Verdict:
-    """Write sbom.cdx.json into `folder`: from the report of a scan where there is one, else from the image itself.
+def sbom(source: Source, name: str, models: Models, command: str, cache: str, places: Places) -> Verdict:
+    """Write sbom.cdx.json: from the report of a scan where there is one, else from the image itself.
 
     name: the image, for a person. models: with name and digest, license and registry where known. Raises CannotJudge.
     """
-    trivy = open_trivy(command, cache, scratch)
-    draft = scratch / SBOM
-    done = _ask(trivy, source, folder / SCAN, draft)
+    trivy = open_trivy(command, cache, places)
+    draft = places.scratch / SBOM
+    done = _ask(trivy, source, places.evidence / SCAN, draft)
     if done or not draft.is_file():
         raise CannotJudge(f"Trivy could not write the SBOM: {done or 'it wrote nothing'}")
     body = with_models(document(draft.read_text(encoding="utf-8"), "trivy"), name, models)
-    (folder / SBOM).write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
+    (places.evidence / SBOM).write_text(json.dumps(body, indent=2) + "\n", encoding="utf-8")
     details = {"components": len(body["components"]), "models": len(models)}
     return Verdict(True, "", "trivy", trivy.version, (SBOM,), details=details)
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from . import findings as read
 from .ignores import ignore_file, refuse_unjustified
-from .tool import CannotJudge, document
+from .tool import CannotJudge, Places, document
 from .trivy import Database, Source, Trivy, open_trivy
 from .verdict import IGNORES, PASSED, SCAN, Verdict
 
@@ -49,22 +49,13 @@ class Setting:
     image_id: str = ""
 
 
-@dataclass(frozen=True)
-class Places:
-    """The evidence folder, and an empty folder for what is not kept."""
-
-    evidence: Path
-    scratch: Path
-    before: Mapping[str, Any] = field(default_factory=dict)
-
-
 def scan(source: Source, policy: Policy, setting: Setting, places: Places, now: datetime) -> Verdict:
     """Judge an image; writes scan.json into the evidence folder. places.before: what gates.json says of the last scan.
 
     An image that passed by the same rules, Trivy and database is not scanned again. Raises CannotJudge, Refused.
     """
     refuse_unjustified(policy.ignore, now.date())
-    trivy = open_trivy(setting.command, setting.cache, places.scratch)
+    trivy = open_trivy(setting.command, setting.cache, places)
     database = trivy.database(update=setting.update, now=now, days=setting.days)
     about = {
         "policy": policy.as_data(),

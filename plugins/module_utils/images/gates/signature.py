@@ -13,7 +13,7 @@ from pathlib import Path
 from ...errors import Refused
 from ..reference import read_reference
 from .facts import INSTALL, MINIMUM_COSIGN
-from .tool import CannotJudge, Tool, document, find, numbers, version_in
+from .tool import CannotJudge, Places, Tool, document, find, numbers, version_in
 from .verdict import KEY, SIGNATURE, Verdict
 
 PASSWORD = "COSIGN_PASSWORD"  # noqa: S105 - a name
@@ -63,12 +63,12 @@ class Cosign:
             raise CannotJudge(f"cosign could not sign {image}: {done.said}")
 
 
-def sign(image: str, key: Key, command: str, folder: Path, scratch: Path, *, validate_certs: bool = True) -> Verdict:
+def sign(image: str, key: Key, command: str, places: Places, *, validate_certs: bool = True) -> Verdict:
     """Sign an image unless this key has; writes signature.json and cosign.pub. Raises CannotJudge, Refused."""
     if not read_reference(image).digest:
         raise Refused(f"{image} must be given with its digest: a tag may mean another image by the time it is signed.")
-    cosign = open_cosign(command, key, scratch, validate_certs=validate_certs)
-    public = folder / KEY
+    cosign = open_cosign(command, key, places, validate_certs=validate_certs)
+    public = places.evidence / KEY
     public.write_text(cosign.public_key(), encoding="utf-8")
     found = cosign.signatures(image, public)
     changed = not found
@@ -77,16 +77,16 @@ def sign(image: str, key: Key, command: str, folder: Path, scratch: Path, *, val
         found = cosign.signatures(image, public)
     if not found:
         raise CannotJudge(f"cosign signed {image}, and does not find its signature in the registry.")
-    (folder / SIGNATURE).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    (places.evidence / SIGNATURE).write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     details = {"image": image, "limits": [] if key.log else [NO_LOG]}
     return Verdict(True, "", "cosign", cosign.version, (SIGNATURE, KEY), changed, details=details)
 
 
-def open_cosign(command: str, key: Key, scratch: Path, *, validate_certs: bool) -> Cosign:
+def open_cosign(command: str, key: Key, places: Places, *, validate_certs: bool) -> Cosign:
     """Find cosign. Raises CannotJudge."""
     # It asks at the terminal where the variable is not set at all.
     password = key.password or os.environ.get(PASSWORD, "")
-    tool = Tool(find(command, "cosign"), scratch, {PASSWORD: password}, secrets=(password,))
+    tool = Tool(find(command, "cosign"), places, {PASSWORD: password}, secrets=(password,))
     version = version_in(tool.run("version").output)
     if numbers(version) < MINIMUM_COSIGN:
         raise CannotJudge(f"cosign {version or 'of unknown version'} is too old.", hint=INSTALL["cosign"])

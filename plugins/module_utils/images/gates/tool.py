@@ -9,8 +9,7 @@ import json
 import os
 import re
 import shutil
-import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,8 @@ from ...errors import PolycloudError
 from ...text import one_line
 from .facts import INSTALL
 
+# Runs a command with more environment, in a folder: (exit code, standard output, standard error). Raises OSError.
+Runner = Callable[[Sequence[str], Mapping[str, str], Path], tuple[int, str, str]]
 NO_WORDS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -46,32 +47,36 @@ class Done:
 
 
 @dataclass(frozen=True)
+class Places:
+    """The evidence folder, an empty one for what is not kept, and who runs programs. before: the last entry."""
+
+    evidence: Path
+    scratch: Path
+    run: Runner
+    before: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Tool:
-    """A program. environment: added to ours, less `without`. secrets: never told. folder: where it runs."""
+    """A program. environment: added to ours, less `without`. secrets: never told."""
 
     path: Path
-    folder: Path
+    places: Places
     environment: Mapping[str, str] = field(default_factory=dict)
     without: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
 
     def run(self, *arguments: str) -> Done:
         """Run it. Raises CannotJudge where it cannot be started."""
-        inherited = {name: value for name, value in os.environ.items() if name not in self.without}
+        hidden = {name: os.environ.pop(name) for name in self.without if name in os.environ}
         try:
-            done = subprocess.run(
-                [str(self.path), *arguments],
-                env={**inherited, **self.environment},
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=False,
-            )
+            # In a folder of its own, where it finds no settings.
+            code, output, errors = self.places.run([str(self.path), *arguments], self.environment, self.places.scratch)
         except OSError as error:
             raise CannotJudge(f"{self.path} cannot be started: {error.strerror}.") from None
-        return Done(done.returncode, done.stdout, done.stderr, self.secrets)
+        finally:
+            os.environ.update(hidden)
+        return Done(code, output, errors, self.secrets)
 
 
 def find(command: str, kind: str) -> Path:

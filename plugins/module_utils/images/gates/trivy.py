@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from .facts import COMPROMISED_TRIVY, INSTALL, MINIMUM_TRIVY
-from .tool import CannotJudge, Done, Tool, document, find, numbers, version_in
+from .tool import CannotJudge, Done, Places, Tool, document, find, numbers, version_in
 
 # Where databases and registries are, and logins; all other TRIVY_* could make it overlook something.
 KEPT_SETTINGS = frozenset(
@@ -92,11 +92,11 @@ class Trivy:
         return Database(updated, note)
 
 
-def open_trivy(command: str, cache: str, scratch: Path) -> Trivy:
+def open_trivy(command: str, cache: str, places: Places) -> Trivy:
     """Find Trivy. One that is known to be compromised is refused before it runs. Raises CannotJudge."""
     path = find(command, "trivy")
     refuse_compromised(version_inside(path))
-    tool = Tool(path, scratch, without=withheld(os.environ))
+    tool = Tool(path, places, without=withheld(os.environ))
     version = version_in(tool.run("--version").output)
     refuse_compromised(version)
     if numbers(version) < MINIMUM_TRIVY:

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.images.gates.options import ARGSPEC, judge
+from ansible_collections.polycloud.ollama.plugins.module_utils.images.gates.tool import Places
 
 NOW = datetime(2026, 11, 22, 10, 0, 0, tzinfo=UTC)
 BUILD = "b" * 64
@@ -29,7 +32,7 @@ esac
 [ "$2" = --download-db-only ] && {{ [ -e "{folder}/online" ] && exit 0; echo 'FATAL no such host' >&2; exit 1; }}
 [ -e "{folder}/broken" ] && {{ echo 'FATAL broken' >&2; exit 1; }}
 while [ $# -gt 0 ]; do case "$1" in --output) shift; out=$1;; --format) shift; form=$1;; esac; shift; done
-cp "{folder}/$form.json" "$out"
+[ -e "{folder}/silent" ] || cp "{folder}/$form.json" "$out"
 """
 HADOLINT = """#!/bin/sh
 [ "$1" = --version ] && {{ echo 'Haskell Dockerfile Linter 2.15.1'; exit 0; }}
@@ -49,6 +52,14 @@ esac
 """
 
 
+def run(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> tuple[int, str, str]:
+    """Run a command, as the module does."""
+    done = subprocess.run(
+        command, env={**os.environ, **environment}, cwd=folder, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
 class Desk:
     """A folder with tools, and one for evidence."""
 
@@ -61,6 +72,10 @@ class Desk:
         self.database("2026-11-22T06:00:00.123456789Z")
         self.report()
         self.put("cyclonedx.json", bom())
+
+    @property
+    def places(self) -> Places:
+        return Places(self.evidence, self.folder, run)
 
     def put(self, name: str, body: Any) -> None:
         (self.folder / name).write_text(json.dumps(body))
@@ -100,7 +115,7 @@ class Desk:
         params |= {"dockerfile": str(self.folder / "Dockerfile"), "image": IMAGE, "update": False, **given}
         scratch = self.folder / "scratch"
         scratch.mkdir(exist_ok=True)
-        self.changed, found = judge(params, scratch, NOW)
+        self.changed, found = judge(params, scratch, run, NOW)
         body = json.loads((self.evidence / "gates.json").read_text())
         assert body["build"] == params["build"]
         assert body["gates"][gate] == json.loads(json.dumps(found))

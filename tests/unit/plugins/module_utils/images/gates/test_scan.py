@@ -132,6 +132,12 @@ def test_a_scan_that_breaks_off_is_not_passed_and_leaves_no_old_report(desk: Des
     assert desk.files() == {"gates.json"}
 
 
+def test_a_report_of_an_earlier_scan_is_not_taken_for_one_that_was_not_written(desk: Desk) -> None:
+    desk.judge("scan")
+    (desk.folder / "silent").touch()
+    assert desk.judge("scan")["result"] == "failed"
+
+
 def scans(desk: Desk) -> int:
     return sum("--format json --output" in call for call in desk.called())
 
