@@ -1,0 +1,138 @@
+# Copyright (c) 2026 polycloud.ollama contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The server that clients reach, on aiohttp's low-level server: a well-kept parser faces the network."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from .exchange import ClientGone, Exchange, Handler, Header, TooLarge
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+PIECE = 64 * 1024
+LINE = 8190  # bytes of a request line and of a header, aiohttp's own limit
+LINGER = 2.0  # seconds in which the rest of a refused body is read
+
+
+class AiohttpExchange:
+    """An Exchange over aiohttp's request."""
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self._request = request
+        self._expects = request.headers.get("Expect", "").lower() == "100-continue"
+        self.response: web.StreamResponse | None = None
+        self.method = request.method
+        # As it was sent: policy judges what Ollama would get.
+        self.target = request.raw_path
+        self.peer = request.remote or ""
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._request.headers
+
+    async def body(self, limit: int) -> bytes:
+        length = self._request.content_length
+        if length is not None and length > limit:
+            raise TooLarge
+        if not self._request.body_exists:
+            return b""
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.piece():
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                raise TooLarge
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def piece(self) -> bytes:
+        try:
+            if self._expects:
+                self._expects = False
+                await self._request.writer.write(CONTINUE)
+                self._request.writer.output_size = 0
+            return await self._request.content.readany()
+        except ConnectionError as error:
+            raise ClientGone from error
+
+    async def start(self, status: int, headers: Sequence[Header], *, close: bool = False) -> None:
+        response = web.StreamResponse(status=status, headers=CIMultiDict(headers))
+        self.response = response
+        response.headers.setdefault("Server", "polycloud-ollama")
+        if "Content-Length" not in response.headers and self._request.version >= (1, 1) and not _bodiless(self, status):
+            response.enable_chunked_encoding()
+        if close:
+            response.force_close()
+        await self._sent(response.prepare(self._request))
+
+    async def write(self, data: bytes) -> None:
+        await self._sent(cast(web.StreamResponse, self.response).write(data))
+
+    async def finish(self) -> None:
+        await self._sent(cast(web.StreamResponse, self.response).write_eof())
+
+    def abort(self) -> None:
+        if self._request.transport is not None:
+            self._request.transport.abort()
+
+    async def _sent(self, sending: Any) -> None:
+        try:
+            await sending
+        except ConnectionError as error:
+            raise ClientGone from error
+
+
+def _bodiless(exchange: Exchange, status: int) -> bool:
+    return exchange.method == "HEAD" or status in (204, 304)
+
+
+class AiohttpListener:
+    """A Listener; `serve` makes it."""
+
+    def __init__(self, server: web.Server, sockets: asyncio.Server) -> None:
+        self._server = server
+        self._sockets = sockets
+        self.port = int(sockets.sockets[0].getsockname()[1])
+
+    async def refuse(self) -> None:
+        self._sockets.close()
+        self._server.pre_shutdown()
+
+    async def close(self) -> None:
+        await self.refuse()
+        await self._server.shutdown(timeout=0.1)
+
+
+async def serve(handler: Handler, host: str, port: int, *, backlog: int = 1024) -> AiohttpListener:
+    """Listen, and call `handler` for each request; it is cancelled when its client goes."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        exchange = AiohttpExchange(request)
+        try:
+            await handler(exchange)
+        except ClientGone:
+            exchange.abort()
+        if exchange.response is None:
+            exchange.abort()
+            return web.Response(status=500)
+        return exchange.response
+
+    server = web.Server(
+        handle,
+        handler_cancellation=True,
+        access_log=None,
+        keepalive_timeout=75.0,
+        lingering_time=LINGER,
+        max_line_size=LINE,
+        max_field_size=LINE,
+        auto_decompress=False,
+        read_bufsize=PIECE,
+    )
+    sockets = await asyncio.get_running_loop().create_server(server, host, port, backlog=backlog, reuse_address=True)
+    return AiohttpListener(server, sockets)
