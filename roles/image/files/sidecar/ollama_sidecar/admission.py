@@ -13,6 +13,7 @@ import math
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 
 WEIGHT = 0.2  # of the newest request in the running mean of durations
 LEAST, MOST = 1, 60  # seconds of Retry-After
@@ -48,12 +49,11 @@ class Gate:
             await self._turn(key)
         else:
             self.running += 1
-        loop = asyncio.get_running_loop()
-        begin = loop.time()
+        begin = monotonic()
         try:
             yield
         finally:
-            self._mean += WEIGHT * (loop.time() - begin - self._mean)
+            self._mean += WEIGHT * (monotonic() - begin - self._mean)
             self.running -= 1
             self._next()
 

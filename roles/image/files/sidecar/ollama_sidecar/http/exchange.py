@@ -58,6 +58,12 @@ class Exchange(Protocol):
     async def write(self, data: bytes) -> None:
         """Send a piece, waiting while the client is slow. Raises ClientGone."""
 
+    def push(self, data: bytes) -> bool:
+        """Send a piece without waiting. False when the client is slow: `drained` tells when to go on."""
+
+    async def drained(self) -> None:
+        """Wait until the client has taken most of what was pushed. Raises ClientGone."""
+
     async def finish(self) -> None:
         """End the answer."""
 
@@ -79,6 +85,12 @@ class Answer(Protocol):
 
     async def body(self, limit: int) -> bytes:
         """All that is left. Raises UpstreamError, also when it is more than `limit`."""
+
+    async def pump(self, push: Callable[[bytes], bool], drained: Callable[[], Awaitable[None]]) -> None:
+        """Hand each piece to `push` in the moment in which it comes, and wait for `drained` when it says False.
+
+        No task is woken for a piece, which halves the time that it takes. Raises UpstreamError.
+        """
 
     def close(self) -> None:
         """Stop Ollama's work where it is not done, else keep the connection for the next request."""

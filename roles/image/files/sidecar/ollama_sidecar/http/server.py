@@ -17,6 +17,8 @@ from .exchange import ClientGone, Exchange, Handler, Header, TooLarge
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 PIECE = 64 * 1024
 LINE = 8190  # bytes of a request line and of a header, aiohttp's own limit
+MANY, FEW = 256 * 1024, 64 * 1024  # bytes that wait for a slow client: no more are taken, more are taken again
+LOOK_AGAIN = 0.01  # seconds
 LINGER = 2.0  # seconds in which the rest of a refused body is read
 
 
@@ -26,6 +28,7 @@ class AiohttpExchange:
     def __init__(self, request: web.BaseRequest) -> None:
         self._request = request
         self._expects = request.headers.get("Expect", "").lower() == "100-continue"
+        self._chunked = False
         self.response: web.StreamResponse | None = None
         self.method = request.method
         # As it was sent: policy judges what Ollama would get.
@@ -67,12 +70,29 @@ class AiohttpExchange:
         response.headers.setdefault("Server", "polycloud-ollama")
         if "Content-Length" not in response.headers and self._request.version >= (1, 1) and not _bodiless(self, status):
             response.enable_chunked_encoding()
+            self._chunked = True
         if close:
             response.force_close()
         await self._sent(response.prepare(self._request))
 
     async def write(self, data: bytes) -> None:
-        await self._sent(cast(web.StreamResponse, self.response).write(data))
+        try:
+            await cast(web.StreamResponse, self.response).write(data)
+        except ConnectionError as error:
+            raise ClientGone from error
+
+    def push(self, data: bytes) -> bool:
+        transport = self._request.transport
+        if transport is None or transport.is_closing():
+            return True  # the handler is about to be cancelled
+        transport.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
+        return transport.get_write_buffer_size() < MANY
+
+    async def drained(self) -> None:
+        while (transport := self._request.transport) is not None and transport.get_write_buffer_size() > FEW:
+            await asyncio.sleep(LOOK_AGAIN)
+        if transport is None:
+            raise ClientGone
 
     async def finish(self) -> None:
         await self._sent(cast(web.StreamResponse, self.response).write_eof())

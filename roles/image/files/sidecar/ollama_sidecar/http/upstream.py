@@ -10,8 +10,7 @@ It speaks to one server on this machine, so it knows no TLS, no proxy, no redire
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
 import httptools
@@ -21,6 +20,7 @@ from .exchange import Answer, Header, Pieces, UpstreamError
 MANY = 256 * 1024  # bytes that wait for a slow client before Ollama's connection is read no further
 IDLE = 32  # connections kept
 END = b""
+Push = Callable[[bytes], bool]
 
 
 class Connection(asyncio.Protocol):
@@ -30,12 +30,16 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
-        self._pieces: deque[bytes] = deque()
+        self._pieces: list[bytes] = []
         self._waiting = 0
         self._waiter: asyncio.Future[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
         self._paused = False
+        self._push: Push | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._silence = 0.0
+        self._silent = False
         self._keep = False
         self._headless = False
         self.headers: list[Header] = []
@@ -61,7 +65,8 @@ class Connection(asyncio.Protocol):
             self.abort()
         except httptools.HttpParserError:
             self.abort()
-        self._wake()
+        if self._push is None or self.complete or self._paused or self.lost:
+            self._wake()
 
     def eof_received(self) -> None:
         # An answer without a length ends here; the parser knows whether it may.
@@ -70,6 +75,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.lost = True
+        self._unwatch()
         self._writable.set()
         self._wake()
 
@@ -98,11 +104,14 @@ class Connection(asyncio.Protocol):
             self.complete = True
 
     def on_body(self, data: bytes) -> None:
+        if self._push is not None and not self._pieces:
+            if not self._push(data):
+                self._hold()
+            return
         self._pieces.append(data)
         self._waiting += len(data)
-        if self._waiting > MANY and not self._paused and self._transport is not None:
-            self._paused = True
-            self._transport.pause_reading()
+        if self._waiting > MANY:
+            self._hold()
 
     def on_message_complete(self) -> None:
         if self.status >= 200:
@@ -114,13 +123,17 @@ class Connection(asyncio.Protocol):
     def reusable(self) -> bool:
         return self.complete and self._keep and not self.lost and not self._headless
 
-    async def request(self, head: bytes, body: bytes | Pieces, *, headless: bool) -> None:
-        """Send a request; the answer of an earlier one is over."""
+    async def request(self, head: bytes, body: bytes | Pieces, *, headless: bool, silence: float) -> None:
+        """Send a request; the answer of an earlier one is over. silence: seconds in which something must come."""
         self._parser = httptools.HttpResponseParser(self)
         self._headless, self.started, self.complete = headless, False, False
         self._pieces.clear()
+        self._push = None
         self._waiting = 0
         self.last = self._loop.time()
+        self._silence, self._silent = silence, False
+        self._unwatch()
+        self._watch()
         if isinstance(body, bytes):
             self._write(head + body)
             return
@@ -132,39 +145,61 @@ class Connection(asyncio.Protocol):
                 break
         self._write(b"0\r\n\r\n")
 
-    async def head(self, seconds: float) -> None:
+    async def head(self) -> None:
         """Wait for the head of the answer. Raises UpstreamError."""
         while not self.started:
-            self._still_there()
-            await self._wait(seconds)
+            await self._more()
 
-    async def piece(self, seconds: float) -> bytes:
+    async def piece(self) -> bytes:
         """What has come; empty at the end. Raises UpstreamError."""
         while not self._pieces:
             if self.complete:
+                self._unwatch()
                 return END
-            self._still_there()
-            await self._wait(seconds)
-        data = self._pieces.popleft() if len(self._pieces) == 1 else b"".join(self._pieces)
+            await self._more()
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         self._waiting = 0
-        if self._paused and self._transport is not None and not self.lost:
-            self._paused = False
-            self._transport.resume_reading()
+        self._go_on()
         return data
+
+    async def pump(self, push: Push, drained: Callable[[], Awaitable[None]]) -> None:
+        """As `Answer.pump`."""
+        pieces, self._pieces, self._waiting = self._pieces, [], 0
+        self._push = push
+        full = False
+        for data in pieces:
+            full = not push(data)
+        while True:
+            if full or self._paused:
+                await drained()
+                self._go_on()
+            if self.complete:
+                break
+            await self._more()
+            full = False
+        self._unwatch()
 
     def abort(self) -> None:
         self.lost = True
+        self._unwatch()
         if self._transport is not None:
             self._transport.abort()
+
+    def _hold(self) -> None:
+        """Read no further."""
+        if not self._paused and self._transport is not None and not self.lost:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _go_on(self) -> None:
+        if self._paused and self._transport is not None and not self.lost:
+            self._transport.resume_reading()
+        self._paused = False
 
     def _write(self, data: bytes) -> None:
         if self._transport is not None and not self.lost:
             self._transport.write(data)
-
-    def _still_there(self) -> None:
-        if self.lost:
-            raise UpstreamError("Ollama closed the connection.", sent=self.started)
 
     def _ends_with_connection(self) -> bool:
         names = {name.lower() for name, dummy in self.headers}
@@ -174,21 +209,29 @@ class Connection(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def _wait(self, seconds: float) -> None:
-        """Until something came. Raises UpstreamError after `seconds` in which nothing did."""
+    async def _more(self) -> None:
+        """Wait until something came. Raises UpstreamError."""
+        if self.lost:
+            raise UpstreamError("Ollama closed the connection.", sent=self.started)
+        if self._silent:
+            message = f"Ollama sent nothing for {self._silence:g} seconds."
+            raise UpstreamError(message, sent=self.started, timed_out=True)
         self._waiter = self._loop.create_future()
-        timer = self._loop.call_at(self.last + seconds, self._wake)
-        try:
-            await self._waiter
-        finally:
-            timer.cancel()
-            self._waiter = None
-        if not (self._pieces or self.complete or self.started or self.lost) or self._silent(seconds):
-            raise UpstreamError(f"Ollama sent nothing for {seconds:g} seconds.", sent=self.started, timed_out=True)
+        await self._waiter
 
-    def _silent(self, seconds: float) -> bool:
-        nothing = not (self._pieces or self.complete or self.lost)
-        return nothing and self._loop.time() - self.last >= seconds
+    def _watch(self) -> None:
+        """Look whether Ollama has gone silent: one timer for a request, since one for each piece costs more than that."""
+        wait = self.last + self._silence - self._loop.time()
+        if wait > 0:
+            self._timer = self._loop.call_later(wait, self._watch)
+        else:
+            self._silent = True
+            self._wake()
+
+    def _unwatch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
 
 class PooledAnswer:
@@ -199,9 +242,8 @@ class PooledAnswer:
         self._connection = connection
         self.status = connection.status
         self.headers: Sequence[Header] = connection.headers
-
-    async def piece(self) -> bytes:
-        return await self._connection.piece(self._pool.silence)
+        self.piece = connection.piece
+        self.pump = connection.pump
 
     async def body(self, limit: int) -> bytes:
         pieces: list[bytes] = []
@@ -223,15 +265,15 @@ class PooledUpstream:
     def __init__(self, host: str, port: int, *, connect: float = 5.0, silence: float = 600.0) -> None:
         self._host, self._port, self._connect = host, port, connect
         self._idle: list[Connection] = []
-        self.silence = silence
+        self._silence = silence
 
     async def send(self, method: str, target: str, headers: Sequence[Header], body: bytes | Pieces) -> Answer:
         head = _head(method, target, headers, body)
         while True:
             connection, fresh = await self._take()
             try:
-                await connection.request(head, body, headless=method == "HEAD")
-                await connection.head(self.silence)
+                await connection.request(head, body, headless=method == "HEAD", silence=self._silence)
+                await connection.head()
                 return PooledAnswer(self, connection)
             except UpstreamError as error:
                 connection.abort()

@@ -1,0 +1,270 @@
+# Copyright (c) 2026 polycloud.ollama contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way of a request: route, key, body, policy, cache, place, Ollama, and back, with one Record at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from time import monotonic  # the loop of uvloop counts milliseconds
+
+from . import requests
+from .admission import Admission, Gate, Rejected
+from .http.exchange import Answer, ClientGone, Exchange, Header, Pieces, TooLarge, Upstream, UpstreamError
+from .keys import KeyRing
+from .life import Life
+from .monitor import Monitor
+from .record import Record
+from .reply import Reply, busy, error_body, error_line, send_json
+from .requests import Asked, canonical
+from .routes import Dialect, Kind, Refused, Route, Router
+from .service import Service
+from .settings import Settings
+from .usage import Meter, inject, meter_for
+
+LOG = logging.getLogger(__name__)
+OTHER = "other"
+PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# What Ollama needs to know of a request; it gets no key, no cookie, no address and no Origin, which it would refuse.
+PASSED_ON = ("Content-Type", "Accept", "User-Agent")
+# Their streams tell tokens only to those who ask for it.
+COUNTED_ON_REQUEST = ("/v1/chat/completions", "/v1/completions")
+# They belong to one connection (RFC 9110, 7.6.1), or are written anew.
+PASSED_NOT_BACK = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "date",
+        "server",
+    }
+)
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a proxy is made of."""
+
+    settings: Settings
+    upstream: Upstream
+    admission: Admission
+    keys: KeyRing
+    life: Life
+    monitor: Monitor
+    service: Service
+    observe: Callable[[Record], None]
+
+
+class Proxy:
+    """Answers the requests of one listener. open: without keys and limits, for the machine's own operators."""
+
+    def __init__(self, parts: Parts, router: Router, *, open_to_all: bool = False) -> None:
+        self._parts = parts
+        self._router = router
+        self._open = open_to_all
+        settings = parts.settings
+        self._allowed = frozenset(canonical(name) for name in settings.allowed_models or settings.models)
+        self._keep = frozenset(settings.keep_options)
+
+    async def __call__(self, exchange: Exchange) -> None:
+        record = Record(_id(exchange), exchange.method, monotonic(), peer=exchange.peer)
+        observed = True
+        try:
+            observed = await self._answer(exchange, record)
+        except (ClientGone, asyncio.CancelledError):
+            record.disconnected = True
+            record.status = record.status or 499
+            raise
+        finally:
+            record.ended = monotonic()
+            if observed:
+                self._parts.observe(record)
+
+    async def _answer(self, exchange: Exchange, record: Record) -> bool:
+        """Whether the request is one to be counted: probes and scrapes are not."""
+        dialect = Dialect.OLLAMA
+        try:
+            route = self._route(exchange)
+            record.route, dialect = route.name, route.dialect
+            if route.kind in (Kind.HEALTH, Kind.DRAIN, Kind.METRICS):
+                await self._parts.service(exchange, route, trusted=self._open)
+                return False
+            await self._pass(exchange, record, route)
+        except Reply as reply:
+            await _refuse(exchange, record, dialect, reply)
+        except TooLarge:
+            most = self._parts.settings.body_bytes
+            await _refuse(exchange, record, dialect, Reply(413, f"the body is larger than {most} bytes", "body"))
+        except UpstreamError as error:
+            status = 504 if error.timed_out else 502
+            await _refuse(exchange, record, dialect, Reply(status, str(error), "upstream"))
+        except (ClientGone, ConnectionError):
+            raise
+        except Exception:
+            # A mistake of ours harms one request. The traceback has names and lines, no values.
+            LOG.exception("request %s failed", record.id)
+            await _refuse(exchange, record, dialect, Reply(500, "internal error", "internal"))
+        return True
+
+    def _route(self, exchange: Exchange) -> Route:
+        try:
+            return self._router.match(exchange.method, exchange.target)
+        except Refused as refused:
+            allow = [("Allow", ", ".join(refused.allow))] if refused.allow else []
+            raise Reply(refused.status, str(refused), "policy", allow) from None
+
+    async def _pass(self, exchange: Exchange, record: Record, route: Route) -> None:
+        parts = self._parts
+        if parts.life.draining and not self._open:
+            raise busy(503, "this server is stopping", "draining", 1)
+        with parts.life.work():
+            if self._open:
+                await self._forward(exchange, record, route, None, exchange.piece)
+                return
+            client = parts.keys.client(exchange.headers, exchange.peer)
+            record.key = client.id
+            if route.kind is Kind.READ and route.methods != ("POST",):
+                await self._forward(exchange, record, route, None, b"")
+                return
+            client.count(record.began)
+            with client.busy():
+                await self._ask(exchange, record, route, client.allowed)
+
+    async def _ask(self, exchange: Exchange, record: Record, route: Route, allowed: Callable[[str], bool]) -> None:
+        """A request to a model."""
+        raw = await exchange.body(self._parts.settings.body_bytes)
+        record.bytes_in = len(raw)
+        asked = requests.read(route, raw)
+        record.stream = asked.stream
+        record.model = self._label(asked.model)
+        if self._allowed and asked.model not in self._allowed:
+            raise Reply(404, f"model {asked.model[:100]!r} not found", "model")
+        if not allowed(asked.model):
+            raise Reply(403, f"this key may not ask {asked.model[:100]!r}", "model")
+        settings = self._parts.settings
+        requests.tame(
+            asked,
+            route,
+            max_num_ctx=settings.max_num_ctx,
+            max_num_predict=settings.max_num_predict,
+            keep=self._keep,
+        )
+        if route.kind is Kind.READ:
+            requests.encode(asked)
+            await self._forward(exchange, record, route, None, asked.body)
+            return
+        await self._ask_model(exchange, record, route, asked)
+
+    async def _ask_model(self, exchange: Exchange, record: Record, route: Route, asked: Asked) -> None:
+        injected = route.name in COUNTED_ON_REQUEST and inject(asked.data)
+        asked.changed |= injected
+        requests.encode(asked)
+        gate = self._parts.admission.gate(record.model)
+        begin = monotonic()
+        async with AsyncExitStack() as stack:
+            await self._place(stack, gate, record, begin)
+            meter = meter_for(route, asked.stream, injected)
+            await self._forward(exchange, record, route, meter, asked.body)
+
+    async def _place(self, stack: AsyncExitStack, gate: Gate, record: Record, begin: float) -> None:
+        try:
+            await stack.enter_async_context(gate.place(record.key))
+        except Rejected as rejected:
+            message = "too many requests wait for this model"
+            if rejected.reason == "queue_timeout":
+                message = "no place became free in time"
+            raise busy(503, message, rejected.reason, rejected.retry_after) from None
+        finally:
+            record.queued = monotonic() - begin
+
+    def _label(self, model: str) -> str:
+        """The model as metrics and gates know it: a client cannot invent names."""
+        return model if model in self._allowed or model in self._parts.monitor.digests else OTHER
+
+    async def _forward(
+        self, exchange: Exchange, record: Record, route: Route, meter: Meter | None, body: bytes | Pieces
+    ) -> None:
+        headers = [(name, exchange.headers[name]) for name in PASSED_ON if name in exchange.headers]
+        if callable(body) and exchange.method in ("GET", "HEAD"):
+            body = b""
+        answer = await self._parts.upstream.send(exchange.method, exchange.target, headers, body)
+        record.status = answer.status
+        try:
+            await exchange.start(answer.status, [*_back(answer.headers), ("X-Request-Id", record.id)])
+            if meter is None or answer.status != 200:
+                await _copy(exchange, record, answer)
+            else:
+                await _copy_measured(exchange, record, answer, meter)
+            await exchange.finish()
+        except UpstreamError as error:
+            await _broken(exchange, record, route, error)
+        finally:
+            answer.close()
+
+
+async def _copy(exchange: Exchange, record: Record, answer: Answer) -> None:
+    def push(piece: bytes) -> bool:
+        record.bytes_out += len(piece)
+        return exchange.push(piece)
+
+    await answer.pump(push, exchange.drained)
+
+
+async def _copy_measured(exchange: Exchange, record: Record, answer: Answer, meter: Meter) -> None:
+    def push(piece: bytes) -> bool:
+        if record.first is None:
+            record.first = monotonic()
+        data = meter.feed(piece)
+        record.bytes_out += len(data)
+        return exchange.push(data) if data else True
+
+    try:
+        await answer.pump(push, exchange.drained)
+        if data := meter.finish():
+            record.bytes_out += len(data)
+            exchange.push(data)
+    finally:
+        record.prompt_tokens, record.output_tokens = meter.prompt_tokens, meter.output_tokens
+        record.load = meter.load
+        if meter.error:
+            record.broken = "error"
+
+
+async def _broken(exchange: Exchange, record: Record, route: Route, error: UpstreamError) -> None:
+    """Tell the client that the answer which it has begun to read will not be whole."""
+    record.broken = "timeout" if error.timed_out else "upstream"
+    LOG.warning("request %s broke off: %s", record.id, error)
+    if line := error_line(route.dialect, record.stream, str(error)):
+        exchange.push(line)
+        await asyncio.sleep(0)
+    exchange.abort()
+
+
+async def _refuse(exchange: Exchange, record: Record, dialect: Dialect, reply: Reply) -> None:
+    if record.status:
+        exchange.abort()  # another answer has begun
+        return
+    record.status, record.rejected = reply.status, reply.reason
+    body = error_body(dialect, reply.status, reply.message)
+    headers: Sequence[Header] = [*reply.headers, ("X-Request-Id", record.id)]
+    record.bytes_out = await send_json(exchange, reply.status, body, headers)
+
+
+def _back(headers: Sequence[Header]) -> list[Header]:
+    return [(name, value) for name, value in headers if name.lower() not in PASSED_NOT_BACK]
+
+
+def _id(exchange: Exchange) -> str:
+    """The client's own id of the request where it is plain, else a new one."""
+    given = exchange.headers.get("X-Request-Id", "")
+    return given if PLAIN_ID.fullmatch(given) else uuid.uuid4().hex
