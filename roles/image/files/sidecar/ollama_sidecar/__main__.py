@@ -36,6 +36,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _key(name: str) -> int:
     secret, digest = keys.new()
+    try:
+        settings.Key(id=name, sha256=digest)
+    except ValueError:
+        print("An id has up to 64 letters, digits, dots, dashes and underscores.", file=sys.stderr)
+        return 2
     print(f"key, shown this once: {secret}", file=sys.stderr)
     print(json.dumps({"id": name, "sha256": digest}))
     return 0
@@ -44,12 +49,17 @@ def _key(name: str) -> int:
 def _run(found: settings.Settings) -> int:
     import uvloop
 
-    from .app import run
+    from . import app, logs
 
+    logs.set_up()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
-    uvloop.run(run(found))
+    try:
+        uvloop.run(app.run(found))
+    except OSError as error:
+        print(f"The sidecar cannot listen: {error.strerror}", file=sys.stderr)
+        return 1
     return 0
 
 

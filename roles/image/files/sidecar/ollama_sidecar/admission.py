@@ -77,7 +77,7 @@ class Gate:
         except asyncio.CancelledError:
             if turn.cancelled():
                 self._leave(key, turn)
-            else:
+            elif turn.exception() is None:
                 # The place came in the same moment as the client went.
                 self.running -= 1
                 self._next()

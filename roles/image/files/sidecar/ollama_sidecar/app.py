@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from urllib.parse import urlsplit
 
+from . import logs
 from .admission import Admission
 from .http.exchange import Handler, Listener
 from .http.server import serve
@@ -54,6 +55,7 @@ class Sidecar:
         keys = KeyRing(settings.keys, settings.trusted_proxies, settings.user_header)
         self._parts = Parts(settings, self.upstream, self.admission, keys, self.life, self.monitor, service, observe)
         self.listeners: dict[str, Listener] = {}
+        self.listening = asyncio.Event()
 
     async def run(self) -> None:
         """Serve until a signal or a drain, and then until nothing runs any more."""
@@ -65,17 +67,27 @@ class Sidecar:
             monitor = loop.create_task(self.monitor.run())
             stack.push_async_callback(_ended, monitor)
             await self.life.leaving.wait()
-            LOG.info("draining, %d requests are running", self.life.working)
-            # The listeners stay, so that clients are told 503 and when to come again.
-            if not await self.life.idle(self.settings.drain_seconds):
-                LOG.warning("%d requests were cut: they took longer than drain_seconds", self.life.working)
+            await self._drain(loop.time() + self.settings.drain_seconds)
         await self.upstream.close()
+
+    async def _drain(self, end: float) -> None:
+        """Wait for what runs. The listeners stay, so that clients are told 503 and when to come again."""
+        now = asyncio.get_running_loop().time
+        LOG.info("draining, %d requests are running", self.life.working)
+        if not await self.life.idle(end - now()):
+            LOG.warning("%d requests were cut: they took longer than drain_seconds", self.life.working)
+        # Ollama is done with them, their clients may not have taken all of it.
+        for listener in self.listeners.values():
+            if not await listener.flushed(max(0.0, end - now())):
+                LOG.warning("clients that were too slow were cut")
+                return
 
     async def _listen(self, stack: AsyncExitStack) -> None:
         for name, where, handler in self._handlers():
             if where:
-                self.listeners[name] = await serve(handler, *address(where))
+                self.listeners[name] = await serve(handler, *address(where), patience=self.settings.client_seconds)
                 stack.push_async_callback(self.listeners[name].close)
+        self.listening.set()
         LOG.info("listening on %s", {name: listener.port for name, listener in self.listeners.items()})
 
     def _handlers(self) -> list[tuple[str, str, Handler]]:
@@ -85,6 +97,12 @@ class Sidecar:
             ("admin", settings.admin_listen, Proxy(self._parts, admin(), open_to_all=True)),
             ("metrics", settings.metrics_listen, Proxy(self._parts, metrics())),
         ]
+
+
+async def run(settings: Settings) -> None:
+    """Serve until the end."""
+    asyncio.get_running_loop().set_exception_handler(logs.on_loop_error)
+    await Sidecar(settings, lambda record: None, lambda accept: ("text/plain", b"")).run()
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

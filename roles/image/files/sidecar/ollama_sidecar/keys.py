@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import ipaddress
 import math
+import re
 import secrets
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from .settings import Key
 MINUTE = 60.0
 LONGEST = 4096  # characters of a key that are looked at
 ANYBODY = "-"
+STRANGE = re.compile(r"[^\x21-\x7e]")
 
 
 def digest(secret: str) -> str:
@@ -40,6 +42,7 @@ class Client:
     """Somebody who may ask. models: canonical names, empty for all."""
 
     id: str
+    sha256: str = "0" * 64
     models: frozenset[str] = frozenset()
     per_minute: int = 0
     concurrency: int = 0
@@ -72,6 +75,9 @@ class Client:
             self.running -= 1
 
 
+NOBODY = Client("")
+
+
 class KeyRing:
     """The keys and the trusted proxies."""
 
@@ -85,16 +91,18 @@ class KeyRing:
         """Who asks. Raises Reply."""
         user = headers.get(self._user_header, "") if self._trusted else ""
         if user and self._trusts(peer):
-            return Client(f"user:{user[:64]}")
+            # Printable ASCII only: it goes into the log.
+            return Client(f"user:{STRANGE.sub('?', user)[:64]}")
         if not self._clients:
             if self._trusted:
                 raise unauthorized()
             return self._anybody
-        found = digest(_presented(headers))
-        # A dictionary finds it by a hash of the hash; the comparison of all digits takes the same time for any.
-        client = self._clients.get(found)
-        known = found if client is not None else "0" * 64
-        if client is None or not hmac.compare_digest(found, known):
+        presented = _presented(headers)
+        found = digest(presented)
+        # The search is by the hash, of which a caller can choose no digit; the last word has a comparison of all digits
+        # that takes the same time wherever they differ.
+        client = self._clients.get(found, NOBODY)
+        if not hmac.compare_digest(found, client.sha256) or not presented:
             raise unauthorized()
         return client
 
@@ -103,6 +111,8 @@ class KeyRing:
             address = ipaddress.ip_address(peer)
         except ValueError:
             return False
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped:
+            address = address.ipv4_mapped  # a listener on :: sees IPv4 so
         return any(address in network for network in self._trusted)
 
 
@@ -122,4 +132,4 @@ def _presented(headers: Mapping[str, str]) -> str:
 
 def _client(key: Key) -> Client:
     models = frozenset(canonical(model) for model in key.models)
-    return Client(key.id, models, key.requests_per_minute, key.concurrency)
+    return Client(key.id, key.sha256, models, key.requests_per_minute, key.concurrency)

@@ -18,6 +18,9 @@ from .requests import canonical
 LOG = logging.getLogger(__name__)
 MOST = 8 * 1024 * 1024  # bytes of a list of models
 TAGS_EVERY = 15.0  # seconds; a new model is known after that at the latest
+LOOK = 5.0  # seconds that Ollama may take to tell what it has
+PATIENCE = 3  # looks in a row that may take longer: a machine that works hard is slow, not gone
+LONGEST = 60.0  # seconds between attempts to load a model that cannot be loaded
 JSON = [("Content-Type", "application/json")]
 
 
@@ -46,6 +49,10 @@ class Monitor:
         self._require_gpu = require_gpu
         self._warm_up = warm_up
         self._tags_at = float("-inf")
+        # Ollama lists a model while it is still being loaded, so it counts from when an answer of ours says so.
+        self._warm: set[str] = set()
+        self._again: dict[str, tuple[float, float]] = {}  # when to try, and how long to wait after that
+        self._slow = 0
         self.version = ""
         self.up = False
         self.loaded: dict[str, Loaded] = {}
@@ -57,7 +64,7 @@ class Monitor:
             return "Ollama does not answer"
         for name in self._models:
             loaded = self.loaded.get(name)
-            if loaded is None:
+            if loaded is None or (self._warm_up and name not in self._warm):
                 return f"{name} is not in memory"
             if self._require_gpu and loaded.size_vram <= 0:
                 return f"{name} is not in the memory of a GPU"
@@ -67,7 +74,7 @@ class Monitor:
         """Ask until cancelled; load what is missing."""
         while True:
             await self.look()
-            for name in self._missing():
+            for name in self._due():
                 await self._load(name)
                 await self.look()
             await asyncio.sleep(self._seconds)
@@ -75,26 +82,41 @@ class Monitor:
     async def look(self) -> None:
         """Ask once."""
         try:
-            if not self.version or not self.up:
-                self.version = str((await self._get("/api/version")).get("version", ""))
-            listed = (await self._get("/api/ps")).get("models") or []
-            now = asyncio.get_running_loop().time()
-            if now - self._tags_at >= TAGS_EVERY or any(
-                canonical(_name(entry)) not in self.digests for entry in listed
-            ):
-                tags = (await self._get("/api/tags")).get("models") or []
-                self.digests = {canonical(_name(entry)): str(entry.get("digest", "")) for entry in tags}
-                self._tags_at = now
-            self.loaded = {canonical(_name(entry)): _loaded(entry) for entry in listed}
-            self.up = True
-        except (UpstreamError, ValueError, AttributeError, TypeError) as error:
-            if self.up:
-                LOG.warning("Ollama does not answer: %s", error)
-            self.up = False
+            async with asyncio.timeout(LOOK):
+                await self._look()
+            self.up, self._slow = True, 0
+        except TimeoutError:
+            self._slow += 1
+            if self._slow >= PATIENCE:
+                self._gone("it is too slow")
+        except UpstreamError as error:
+            self._gone(str(error))
+        except (ValueError, AttributeError, TypeError, RecursionError):
+            self._gone("its answer has no meaning")
 
-    def _missing(self) -> list[str]:
-        wanted = self._models if self._warm_up and self.up else ()
-        return [name for name in wanted if name not in self.loaded]
+    async def _look(self) -> None:
+        if not self.version or not self.up:
+            self.version = str((await self._get("/api/version")).get("version", ""))
+        listed = (await self._get("/api/ps")).get("models") or []
+        now = asyncio.get_running_loop().time()
+        if now - self._tags_at >= TAGS_EVERY or any(canonical(_name(entry)) not in self.digests for entry in listed):
+            tags = (await self._get("/api/tags")).get("models") or []
+            self.digests = {canonical(_name(entry)): str(entry.get("digest", "")) for entry in tags}
+            self._tags_at = now
+        self.loaded = {canonical(_name(entry)): _loaded(entry) for entry in listed}
+        self._warm &= self.loaded.keys()
+
+    def _gone(self, why: str) -> None:
+        if self.up:
+            LOG.warning("Ollama does not answer: %s", why)
+        self.up = False
+
+    def _due(self) -> list[str]:
+        """The models to load now."""
+        if not self._warm_up or not self.up:
+            return []
+        now = asyncio.get_running_loop().time()
+        return [name for name in self._models if name not in self._warm and self._again.get(name, (0.0, 0))[0] <= now]
 
     async def _load(self, name: str) -> None:
         """Let Ollama load a model for good. One that only embeds refuses to generate."""
@@ -105,8 +127,13 @@ class Monitor:
                 status, said = await self._post("/api/embed", {"model": name, "keep_alive": -1, "input": ""})
         except UpstreamError as error:
             status, said = 0, str(error)
-        if status != 200:
-            LOG.warning("%s could not be loaded: status %s, %s", name, status, said[:200])
+        if status == 200:
+            self._warm.add(name)
+            self._again.pop(name, None)
+            return
+        LOG.warning("%s could not be loaded: status %s, %s", name, status, said[:200])
+        wait = self._again.get(name, (0.0, self._seconds))[1]
+        self._again[name] = (asyncio.get_running_loop().time() + wait, min(LONGEST, 2 * wait))
 
     async def _get(self, path: str) -> dict[str, Any]:
         answer = await self._upstream.send("GET", path, (), b"")

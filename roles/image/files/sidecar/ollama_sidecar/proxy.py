@@ -16,9 +16,10 @@ from time import monotonic  # the loop of uvloop counts milliseconds
 
 from . import requests
 from .admission import Admission, Gate, Rejected
-from .http.exchange import Answer, ClientGone, Exchange, Header, Pieces, TooLarge, Upstream, UpstreamError
+from .http.exchange import Answer, BadBody, ClientGone, Exchange, Header, Pieces, TooLarge, Upstream, UpstreamError
 from .keys import KeyRing
 from .life import Life
+from .logs import told
 from .monitor import Monitor
 from .record import Record
 from .reply import Reply, busy, error_body, error_line, send_json
@@ -26,7 +27,7 @@ from .requests import Asked, canonical
 from .routes import Dialect, Kind, Refused, Route, Router
 from .service import Service
 from .settings import Settings
-from .usage import Meter, inject, meter_for
+from .usage import InjectedMeter, Meter, inject, meter_for
 
 LOG = logging.getLogger(__name__)
 OTHER = "other"
@@ -41,12 +42,14 @@ PASSED_NOT_BACK = frozenset(
         "connection",
         "keep-alive",
         "proxy-authenticate",
+        "proxy-connection",
         "te",
         "trailer",
         "transfer-encoding",
         "upgrade",
         "date",
         "server",
+        "x-request-id",
     }
 )
 
@@ -96,6 +99,7 @@ class Proxy:
         try:
             route = self._route(exchange)
             record.route, dialect = route.name, route.dialect
+            record.dialect = dialect.value
             if route.kind in (Kind.HEALTH, Kind.DRAIN, Kind.METRICS):
                 await self._parts.service(exchange, route, trusted=self._open)
                 return False
@@ -105,14 +109,15 @@ class Proxy:
         except TooLarge:
             most = self._parts.settings.body_bytes
             await _refuse(exchange, record, dialect, Reply(413, f"the body is larger than {most} bytes", "body"))
+        except BadBody as error:
+            await _refuse(exchange, record, dialect, Reply(error.status, str(error), "body"))
         except UpstreamError as error:
             status = 504 if error.timed_out else 502
             await _refuse(exchange, record, dialect, Reply(status, str(error), "upstream"))
-        except (ClientGone, ConnectionError):
+        except ConnectionError:
             raise
-        except Exception:
-            # A mistake of ours harms one request. The traceback has names and lines, no values.
-            LOG.exception("request %s failed", record.id)
+        except Exception as error:  # noqa: BLE001 - a mistake of ours harms one request
+            LOG.error("request %s failed: %s", record.id, told(error))
             await _refuse(exchange, record, dialect, Reply(500, "internal error", "internal"))
         return True
 
@@ -129,6 +134,7 @@ class Proxy:
             raise busy(503, "this server is stopping", "draining", 1)
         with parts.life.work():
             if self._open:
+                _no_page(exchange)
                 await self._forward(exchange, record, route, None, exchange.piece)
                 return
             client = parts.keys.client(exchange.headers, exchange.peer)
@@ -142,6 +148,8 @@ class Proxy:
 
     async def _ask(self, exchange: Exchange, record: Record, route: Route, allowed: Callable[[str], bool]) -> None:
         """A request to a model."""
+        if exchange.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise Reply(415, "the body must not be compressed", "policy")
         raw = await exchange.body(self._parts.settings.body_bytes)
         record.bytes_in = len(raw)
         asked = requests.read(route, raw)
@@ -200,14 +208,14 @@ class Proxy:
         answer = await self._parts.upstream.send(exchange.method, exchange.target, headers, body)
         record.status = answer.status
         try:
-            await exchange.start(answer.status, [*_back(answer.headers), ("X-Request-Id", record.id)])
+            await exchange.start(answer.status, [*_back(answer.headers, meter), ("X-Request-Id", record.id)])
             if meter is None or answer.status != 200:
                 await _copy(exchange, record, answer)
             else:
                 await _copy_measured(exchange, record, answer, meter)
             await exchange.finish()
         except UpstreamError as error:
-            await _broken(exchange, record, route, error)
+            await _broken(exchange, record, route, error, answer)
         finally:
             answer.close()
 
@@ -240,11 +248,12 @@ async def _copy_measured(exchange: Exchange, record: Record, answer: Answer, met
             record.broken = "error"
 
 
-async def _broken(exchange: Exchange, record: Record, route: Route, error: UpstreamError) -> None:
+async def _broken(exchange: Exchange, record: Record, route: Route, error: UpstreamError, answer: Answer) -> None:
     """Tell the client that the answer which it has begun to read will not be whole."""
     record.broken = "timeout" if error.timed_out else "upstream"
     LOG.warning("request %s broke off: %s", record.id, error)
-    if line := error_line(route.dialect, record.stream, str(error)):
+    framed = any(name.lower() == "content-length" for name, dummy in answer.headers)
+    if not framed and (line := error_line(route.dialect, record.stream, str(error))):
         exchange.push(line)
         await asyncio.sleep(0)
     exchange.abort()
@@ -260,8 +269,22 @@ async def _refuse(exchange: Exchange, record: Record, dialect: Dialect, reply: R
     record.bytes_out = await send_json(exchange, reply.status, body, headers)
 
 
-def _back(headers: Sequence[Header]) -> list[Header]:
-    return [(name, value) for name, value in headers if name.lower() not in PASSED_NOT_BACK]
+def _back(headers: Sequence[Header], meter: Meter | None) -> list[Header]:
+    """The headers that the client gets. A meter that takes something out changes the length."""
+    dropped = PASSED_NOT_BACK
+    for name, value in headers:
+        if name.lower() == "connection":
+            dropped |= {word.strip().lower() for word in value.split(",")}
+    if isinstance(meter, InjectedMeter):
+        dropped |= {"content-length"}
+    return [(name, value) for name, value in headers if name.lower() not in dropped]
+
+
+def _no_page(exchange: Exchange) -> None:
+    """Refuse what a page in a browser sends: the listener has no login, and Ollama, which would refuse it, never sees
+    the Origin."""
+    if "Origin" in exchange.headers:
+        raise Reply(403, "requests of web pages are not taken here", "policy")
 
 
 def _id(exchange: Exchange) -> str:

@@ -48,7 +48,8 @@ class Asked:
 def canonical(name: str) -> str:
     """A model's name as Ollama understands it: `tiny` is `tiny:latest`, and the case does not matter."""
     short = name.strip().lower().removeprefix("https://").removeprefix("http://").removeprefix(REGISTRY)
-    short = short.removeprefix("library/")
+    if short.count("/") == 1:
+        short = short.removeprefix("library/")
     return short if ":" in short.rpartition("/")[2] else f"{short}:latest"
 
 
@@ -84,9 +85,12 @@ def tame(asked: Asked, route: Route, *, max_num_ctx: int, max_num_predict: int, 
 
 
 def encode(asked: Asked) -> None:
-    """Write the body anew where the request was changed."""
+    """Write the body anew where the request was changed. Raises Reply."""
     if asked.changed:
-        asked.body = json.dumps(asked.data, separators=(",", ":")).encode()
+        try:
+            asked.body = json.dumps(asked.data, separators=(",", ":"), allow_nan=False).encode()
+        except (ValueError, RecursionError):
+            raise Reply(400, "the body has a number that is too large, or is nested too deep", "policy") from None
 
 
 def _tame_options(asked: Asked, options: dict[str, Any], max_num_ctx: int, keep: frozenset[str]) -> None:
@@ -102,13 +106,15 @@ def _tame_options(asked: Asked, options: dict[str, Any], max_num_ctx: int, keep:
 
 
 def _limit_tokens(asked: Asked, route: Route, most: int) -> None:
-    """Hold the length of an answer; -1 and -2 are Ollama's words for `without an end`, which is also its default."""
+    """Hold the length of an answer; 0 and what is below are Ollama's words for `without an end`, as is its default."""
     member = TOKENS.get(route.name)
     if member is None:
         return
     place = asked.data
     if route.dialect is Dialect.OLLAMA:
-        place = asked.data.setdefault("options", {})
+        if asked.data.get("options") is None:
+            asked.data["options"] = {}
+        place = asked.data["options"]
         if not isinstance(place, dict):
             return  # Ollama refuses it
     if not _within(place.get(member), most):
@@ -117,7 +123,8 @@ def _limit_tokens(asked: Asked, route: Route, most: int) -> None:
 
 
 def _within(value: Any, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
+    """Go cuts a fraction off."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 1 <= value <= most
 
 
 def _streams(route: Route, data: dict[str, Any]) -> bool:

@@ -9,7 +9,10 @@ The environment wins. What is wrong is told before anything listens, each proble
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
+import re
+import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -20,7 +23,6 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 PREFIX = "SIDECAR_"
@@ -78,6 +80,9 @@ class Settings(BaseSettings):
     body_bytes: int = Field(default=52_428_800, ge=1024, le=2**31, description="Largest request.")
     connect_seconds: float = Field(default=5.0, gt=0, le=60, description="Time to connect to Ollama.")
     silence_seconds: float = Field(default=600.0, gt=0, le=86_400, description="How long Ollama may send nothing.")
+    client_seconds: float = Field(
+        default=60.0, gt=0, le=3600, description="How long a client may send or take nothing when it is its turn."
+    )
     drain_seconds: float = Field(
         default=300.0, ge=0, le=86_400, description="How long running requests may take at the end."
     )
@@ -88,7 +93,7 @@ class Settings(BaseSettings):
     max_num_predict: int = Field(default=0, ge=0, description="Most tokens of an answer; 0 for no limit.")
     keep_options: Names = Field(default=(), description="Options that are not removed although they reload the model.")
 
-    keys: tuple[Key, ...] = Field(
+    keys: Annotated[tuple[Key, ...], NoDecode] = Field(
         default=(), description="Keys; in the environment as JSON. Without any, none is asked."
     )
     trusted_proxies: Names = Field(default=(), description="Networks whose user_header is believed (oauth2-proxy).")
@@ -127,15 +132,24 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        path = os.environ.get(f"{PREFIX}CONFIG", "")
-        files = (TomlConfigSettingsSource(settings_cls, Path(path)),) if path else ()
-        return (init_settings, env_settings, *files)
+        """What is given to the constructor is the file's, and the environment wins."""
+        return (env_settings, init_settings)
 
     @field_validator("models", "allowed_models", "keep_options", "trusted_proxies", mode="before")
     @classmethod
     def _words(cls, value: Any) -> Any:
         """A comma between words, as in one environment variable."""
         return tuple(filter(None, (word.strip() for word in value.split(",")))) if isinstance(value, str) else value
+
+    @field_validator("keys", mode="before")
+    @classmethod
+    def _json(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value) if value.strip() else ()
+        except (ValueError, RecursionError):
+            raise ValueError("must be a list of objects in JSON") from None
 
     @field_validator("listen", "admin_listen", "metrics_listen")
     @classmethod
@@ -150,6 +164,12 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if parts.scheme != "http" or parts.path not in ("", "/") or parts.query or parts.username:
             raise ValueError("must be http://HOST:PORT")
+        try:
+            port = parts.port
+        except ValueError:
+            port = 0
+        if port == 0:
+            raise ValueError("must have a port from 1 to 65535")
         host = parts.hostname or ""
         if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
             raise ValueError("must be on loopback: Ollama has no login, so nothing else may reach it")
@@ -164,9 +184,18 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _together(self) -> Settings:
+        problems = []
         ids = [key.id for key in self.keys]
         if len(set(ids)) != len(ids):
-            raise ValueError("keys: two of them have the same id")
+            problems.append("KEYS: two of them have the same id")
+        if len({key.sha256 for key in self.keys}) != len(ids):
+            problems.append("KEYS: two of them are the same key")
+        places = [where for where in (self.listen, self.admin_listen, self.metrics_listen) if where]
+        ports = [port for dummy, port in map(address, places) if port]
+        if len(set(ports)) != len(ports):
+            problems.append("LISTEN, ADMIN_LISTEN and METRICS_LISTEN need a port each")
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
 
@@ -183,17 +212,30 @@ def read() -> Settings:
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {f"{PREFIX}CONFIG"}
     unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
     problems = [f"{name}: there is no such setting" for name in unknown]
+    given: dict[str, Any] = {}
+    path = os.environ.get(f"{PREFIX}CONFIG", "")
     try:
-        settings = Settings()
+        given = tomllib.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+    except OSError as error:
+        problems.append(f"{PREFIX}CONFIG: the file cannot be read: {error.strerror}")
+    except ValueError as error:
+        problems.append(f"{PREFIX}CONFIG: the file is not TOML: {_place(error)}")
+    try:
+        settings = Settings(**given)
     except ValidationError as error:
         problems += [_told(problem) for problem in error.errors(include_input=False, include_url=False)]
-    except (OSError, ValueError) as error:
-        problems.append(f"{PREFIX}CONFIG: {error}")
     if problems:
         raise Wrong("\n".join(problems))
     return settings
 
 
+def _place(error: ValueError) -> str:
+    """Where it is wrong; the rest of the message may quote the file."""
+    found = re.search(r"at (line \d+, column \d+|end of document)", str(error))
+    return found[1] if found else "it is not UTF-8"
+
+
 def _told(problem: Any) -> str:
     where = ".".join(str(part) for part in problem["loc"])
-    return f"{PREFIX}{where.upper() or 'CONFIG'}: {problem['msg']}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{PREFIX}{where.upper()}: {message}" if where else f"{PREFIX}{message}"

@@ -19,8 +19,16 @@ class TooLarge(Exception):
     """The client sent more than the limit."""
 
 
+class BadBody(Exception):
+    """The body cannot be read: it breaks the rules of HTTP (400), or nothing came for too long (408)."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class ClientGone(ConnectionError):
-    """The client closed its connection."""
+    """The client closed its connection, or took nothing for too long."""
 
 
 class UpstreamError(Exception):
@@ -47,10 +55,10 @@ class Exchange(Protocol):
         """The headers of the request."""
 
     async def body(self, limit: int) -> bytes:
-        """The whole body. Raises TooLarge, ClientGone."""
+        """The whole body. Raises TooLarge, BadBody, ClientGone."""
 
     async def piece(self) -> bytes:
-        """The next piece of the body. Raises ClientGone."""
+        """The next piece of the body. Raises BadBody, ClientGone."""
 
     async def start(self, status: int, headers: Sequence[Header], *, close: bool = False) -> None:
         """Begin the answer. Without Content-Length it is chunked. close: end the connection after it."""
@@ -114,8 +122,8 @@ class Listener(Protocol):
 
     port: int
 
-    async def refuse(self) -> None:
-        """Take no new connection, and close those without a request."""
+    async def flushed(self, seconds: float) -> bool:
+        """Wait until the clients have taken what was written, at most so long; whether they have."""
 
     async def close(self) -> None:
         """Close everything."""

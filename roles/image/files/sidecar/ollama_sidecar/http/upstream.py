@@ -19,6 +19,7 @@ from .exchange import Answer, Header, Pieces, UpstreamError
 
 MANY = 256 * 1024  # bytes that wait for a slow client before Ollama's connection is read no further
 IDLE = 32  # connections kept
+STALE = 1.0  # seconds: a connection that Ollama had closed before says so at once
 END = b""
 Push = Callable[[bytes], bool]
 
@@ -41,6 +42,7 @@ class Connection(asyncio.Protocol):
         self._silence = 0.0
         self._silent = False
         self._keep = False
+        self._whole = False  # the request was sent to its end
         self._headless = False
         self.headers: list[Header] = []
         self.status = 0
@@ -56,8 +58,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.last = self._loop.time()
-        if self._parser is None:
+        if self._parser is None or self.complete:
             self.abort()  # nobody asked
+            self._wake()
             return
         try:
             self._parser.feed_data(data)
@@ -88,6 +91,8 @@ class Connection(asyncio.Protocol):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
+        if self.complete:
+            raise UpstreamError("There is more than one answer.")
         self.headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -121,7 +126,14 @@ class Connection(asyncio.Protocol):
 
     @property
     def reusable(self) -> bool:
-        return self.complete and self._keep and not self.lost and not self._headless
+        return self.complete and self._keep and self._whole and not self.lost and not self._headless
+
+    def rest(self) -> None:
+        """Forget the request; what comes from now on was not asked for."""
+        self._unwatch()
+        self._parser = self._push = None
+        self._pieces.clear()
+        self._go_on()
 
     async def request(self, head: bytes, body: bytes | Pieces, *, headless: bool, silence: float) -> None:
         """Send a request; the answer of an earlier one is over. silence: seconds in which something must come."""
@@ -130,20 +142,23 @@ class Connection(asyncio.Protocol):
         self._pieces.clear()
         self._push = None
         self._waiting = 0
-        self.last = self._loop.time()
-        self._silence, self._silent = silence, False
         self._unwatch()
-        self._watch()
+        self._silence = silence
+        self._watch_anew()
+        self._whole = isinstance(body, bytes)
         if isinstance(body, bytes):
             self._write(head + body)
             return
         self._write(head)
         while piece := await body():
+            self._watch_anew()  # it was the client's turn
             self._write(b"%x\r\n%s\r\n" % (len(piece), piece))
             await self._writable.wait()
-            if self.lost:
-                break
+            if self.lost or self.started or self._silent:
+                return
+        self._watch_anew()
         self._write(b"0\r\n\r\n")
+        self._whole = True
 
     async def head(self) -> None:
         """Wait for the head of the answer. Raises UpstreamError."""
@@ -180,6 +195,9 @@ class Connection(asyncio.Protocol):
             full = False
         self._unwatch()
 
+    def now(self) -> float:
+        return self._loop.time()
+
     def abort(self) -> None:
         self.lost = True
         self._unwatch()
@@ -194,6 +212,7 @@ class Connection(asyncio.Protocol):
 
     def _go_on(self) -> None:
         if self._paused and self._transport is not None and not self.lost:
+            self.last = self._loop.time()
             self._transport.resume_reading()
         self._paused = False
 
@@ -220,13 +239,22 @@ class Connection(asyncio.Protocol):
         await self._waiter
 
     def _watch(self) -> None:
-        """Look whether Ollama has gone silent: one timer for a request, since one for each piece costs more than that."""
+        """Look whether Ollama has gone silent: one timer for a request, since one for each piece costs more."""
         wait = self.last + self._silence - self._loop.time()
+        if self._paused:
+            wait = self._silence  # it is the client that is slow
         if wait > 0:
             self._timer = self._loop.call_later(wait, self._watch)
         else:
-            self._silent = True
+            self._timer, self._silent = None, True
+            self._writable.set()
             self._wake()
+
+    def _watch_anew(self) -> None:
+        self.last = self._loop.time()
+        self._silent = False
+        if self._timer is None:
+            self._watch()
 
     def _unwatch(self) -> None:
         if self._timer is not None:
@@ -240,6 +268,7 @@ class PooledAnswer:
     def __init__(self, pool: PooledUpstream, connection: Connection) -> None:
         self._pool = pool
         self._connection = connection
+        self._closed = False
         self.status = connection.status
         self.headers: Sequence[Header] = connection.headers
         self.piece = connection.piece
@@ -256,7 +285,9 @@ class PooledAnswer:
         return b"".join(pieces)
 
     def close(self) -> None:
-        self._pool.give_back(self._connection)
+        if not self._closed:
+            self._closed = True
+            self._pool.give_back(self._connection)
 
 
 class PooledUpstream:
@@ -269,23 +300,31 @@ class PooledUpstream:
 
     async def send(self, method: str, target: str, headers: Sequence[Header], body: bytes | Pieces) -> Answer:
         head = _head(method, target, headers, body)
-        while True:
-            connection, fresh = await self._take()
-            try:
-                await connection.request(head, body, headless=method == "HEAD", silence=self._silence)
-                await connection.head()
-                return PooledAnswer(self, connection)
-            except UpstreamError as error:
-                connection.abort()
-                # A kept connection may have been closed while the request was on its way.
-                if fresh or error.timed_out or not isinstance(body, bytes):
-                    raise
-            except BaseException:
-                connection.abort()
+        kept = self._take()
+        connection = kept or await self._open()
+        begin = connection.now()
+        try:
+            return await self._ask(connection, method, head, body)
+        except UpstreamError as error:
+            # A kept connection may have been closed while the request was on its way; then all of them were. One that
+            # ends later may have been ended by the request itself, which must not hit Ollama twice.
+            if kept is None or error.timed_out or not isinstance(body, bytes) or connection.now() - begin > STALE:
                 raise
+        await self.close()
+        return await self._ask(await self._open(), method, head, body)
+
+    async def _ask(self, connection: Connection, method: str, head: bytes, body: bytes | Pieces) -> Answer:
+        try:
+            await connection.request(head, body, headless=method == "HEAD", silence=self._silence)
+            await connection.head()
+            return PooledAnswer(self, connection)
+        except BaseException:
+            connection.abort()
+            raise
 
     def give_back(self, connection: Connection) -> None:
         if connection.reusable and len(self._idle) < IDLE:
+            connection.rest()
             self._idle.append(connection)
         else:
             connection.abort()
@@ -294,18 +333,24 @@ class PooledUpstream:
         while self._idle:
             self._idle.pop().abort()
 
-    async def _take(self) -> tuple[Connection, bool]:
+    def _take(self) -> Connection | None:
+        """A kept connection."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.lost:
-                return connection, False
+                return connection
+        return None
+
+    async def _open(self) -> Connection:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(self._connect):
                 dummy, connection = await loop.create_connection(Connection, self._host, self._port)
         except (OSError, TimeoutError) as error:
-            raise UpstreamError(f"Ollama cannot be reached: {type(error).__name__}.") from None
-        return connection, True
+            timed_out = isinstance(error, TimeoutError)
+            message = f"Ollama cannot be reached: {type(error).__name__}."
+            raise UpstreamError(message, timed_out=timed_out) from None
+        return connection
 
 
 def _head(method: str, target: str, headers: Sequence[Header], body: bytes | Pieces) -> bytes:
