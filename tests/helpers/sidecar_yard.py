@@ -153,7 +153,7 @@ def request(
 ) -> bytes:
     """The bytes of a request. body: bytes, or what is sent as JSON."""
     data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-    given = {"Host": "model.example.org", **(headers or {})}
+    given = {"Host": "model.example.org", "User-Agent": "a test", **(headers or {})}
     if body is not None:
         given.setdefault("Content-Length", str(len(data)))
     lines = [f"{method} {target} HTTP/{version}", *(f"{name}: {value}" for name, value in given.items()), "", ""]

@@ -117,7 +117,7 @@ class Router:
     def _below(self, path: str) -> Route | None:
         for route in self._prefixes:
             rest = path[len(route.name) :] if path.startswith(route.name) else ""
-            if rest and len(rest) <= LONGEST and _PLAIN.issuperset(rest) and ".." not in rest:
+            if rest and len(rest) <= LONGEST and _PLAIN.issuperset(rest) and rest != "." and ".." not in rest:
                 return route
         return None
 

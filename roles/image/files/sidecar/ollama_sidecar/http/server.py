@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
 from .exchange import BadBody, ClientGone, Exchange, Handler, Header, TooLarge
@@ -32,6 +33,8 @@ class NoValues(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         kind = record.exc_info[0] if isinstance(record.exc_info, tuple) else None
+        if kind is not None and issubclass(kind, HttpProcessingError):
+            record.levelno, record.levelname = logging.INFO, "INFO"  # it is the client's mistake, and it is told
         record.msg, record.args = "a request could not be read: %s", (kind.__name__ if kind else "unknown",)
         record.exc_info = record.exc_text = None
         return True
