@@ -28,7 +28,8 @@ CONNECTIONS = 64
 PROBE = f"{PREFIX}probe"  # a key that nothing is kept under
 CONNECT_SECONDS = PROBE_SECONDS = WRITE_SECONDS = 1.0
 WRITES, WRITE_BYTES = 64, 32 * 2**20  # on their way at most; more are dropped
-STALL = 0.005  # seconds: a timer that is this late was held up by ourselves, and Redis gets the same again
+# Seconds: a timer that is this late was held up by ourselves, and Redis gets a moment more.
+STALL = MOMENT = 0.01
 # A connection that a firewall forgot is noticed before it is needed.
 KEEP_ALIVE = {socket.TCP_KEEPIDLE: 30, socket.TCP_KEEPINTVL: 10, socket.TCP_KEEPCNT: 3}
 
@@ -112,7 +113,7 @@ class Store:
     def _expire(self, limit: asyncio.Timeout, due: float) -> None:
         """End a wait; when this comes late, what Redis sent may lie unread."""
         now = asyncio.get_running_loop().time()
-        limit.reschedule(now + STALL if now - due > STALL else now)
+        limit.reschedule(now + MOMENT if now - due > STALL else now)
 
     def _refuse(self, error: ResponseError) -> None:
         """An error as an answer costs no time, so it is no reason to stop."""
