@@ -207,54 +207,70 @@ class Proxy:
             body = b""
         answer = await self._parts.upstream.send(exchange.method, exchange.target, headers, body)
         record.status = answer.status
+        copy = _Copy(exchange, record, meter if answer.status == 200 else None)
+        back = _back(answer.headers, meter)
+        # An answer of a known length is cut where it ends too early; nothing can be added to it.
+        record.stream = record.stream and not any(name.lower() == "content-length" for name, dummy in back)
         try:
-            await exchange.start(answer.status, [*_back(answer.headers, meter), ("X-Request-Id", record.id)])
-            if meter is None or answer.status != 200:
-                await _copy(exchange, record, answer)
-            else:
-                await _copy_measured(exchange, record, answer, meter)
+            await exchange.start(answer.status, [*back, ("X-Request-Id", record.id)])
+            await copy.run(answer)
             await exchange.finish()
         except UpstreamError as error:
-            await _broken(exchange, record, route, error, answer)
+            await _broken(exchange, record, route.dialect, error, copy.last)
         finally:
             answer.close()
 
 
-async def _copy(exchange: Exchange, record: Record, answer: Answer) -> None:
-    def push(piece: bytes) -> bool:
-        record.bytes_out += len(piece)
-        return exchange.push(piece)
+class _Copy:
+    """Hands an answer to the client as it comes. last: what the client got last."""
 
-    await answer.pump(push, exchange.drained)
+    __slots__ = ("_exchange", "_meter", "_record", "last")
 
+    def __init__(self, exchange: Exchange, record: Record, meter: Meter | None) -> None:
+        self._exchange, self._record, self._meter = exchange, record, meter
+        self.last = b""
 
-async def _copy_measured(exchange: Exchange, record: Record, answer: Answer, meter: Meter) -> None:
-    def push(piece: bytes) -> bool:
+    async def run(self, answer: Answer) -> None:
+        if self._meter is None:
+            await answer.pump(self._push, self._exchange.drained)
+            return
+        try:
+            await answer.pump(self._push_measured, self._exchange.drained)
+            if data := self._meter.finish():
+                self._push(data)
+        finally:
+            record, meter = self._record, self._meter
+            record.prompt_tokens, record.output_tokens, record.load = (
+                meter.prompt_tokens,
+                meter.output_tokens,
+                meter.load,
+            )
+            if meter.error:
+                record.broken = "error"
+
+    def _push(self, piece: bytes) -> bool:
+        self._record.bytes_out += len(piece)
+        self.last = piece
+        return self._exchange.push(piece)
+
+    def _push_measured(self, piece: bytes) -> bool:
+        record = self._record
         if record.first is None:
             record.first = monotonic()
-        data = meter.feed(piece)
+        data = self._meter.feed(piece)  # type: ignore[union-attr] # there is one
+        if not data:
+            return True
         record.bytes_out += len(data)
-        return exchange.push(data) if data else True
-
-    try:
-        await answer.pump(push, exchange.drained)
-        if data := meter.finish():
-            record.bytes_out += len(data)
-            exchange.push(data)
-    finally:
-        record.prompt_tokens, record.output_tokens = meter.prompt_tokens, meter.output_tokens
-        record.load = meter.load
-        if meter.error:
-            record.broken = "error"
+        self.last = data
+        return self._exchange.push(data)
 
 
-async def _broken(exchange: Exchange, record: Record, route: Route, error: UpstreamError, answer: Answer) -> None:
+async def _broken(exchange: Exchange, record: Record, dialect: Dialect, error: UpstreamError, last: bytes) -> None:
     """Tell the client that the answer which it has begun to read will not be whole."""
     record.broken = "timeout" if error.timed_out else "upstream"
     LOG.warning("request %s broke off: %s", record.id, error)
-    framed = any(name.lower() == "content-length" for name, dummy in answer.headers)
-    if not framed and (line := error_line(route.dialect, record.stream, str(error))):
-        exchange.push(line)
+    if record.stream:
+        exchange.push(error_line(dialect, str(error), last))
         await asyncio.sleep(0)
     exchange.abort()
 

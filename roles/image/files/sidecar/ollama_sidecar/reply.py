@@ -43,13 +43,12 @@ def error_body(dialect: Dialect, status: int, message: str) -> dict[str, Any]:
     return {"error": message}
 
 
-def error_line(dialect: Dialect, stream: bool, message: str) -> bytes:
-    """What is written into an answer that broke off after it had begun; empty where it is no stream."""
-    if not stream:
-        return b""
+def error_line(dialect: Dialect, message: str, last: bytes) -> bytes:
+    """What is written into a stream that broke off after it had begun. last: what the client got last."""
     body = json.dumps(error_body(dialect, 502, message), separators=(",", ":")).encode()
     if dialect is Dialect.OLLAMA:
-        return b"\n" + body + b"\n"
+        # Clients read each line as JSON, an empty one too.
+        return body + b"\n" if not last or last.endswith(b"\n") else b"\n" + body + b"\n"
     event = b"event: error\n" if dialect is Dialect.ANTHROPIC else b""
     return b"\n\n" + event + b"data: " + body + b"\n\n"
 
