@@ -184,15 +184,36 @@ def test_a_collector_that_hangs_holds_nothing_up(metrics: Metrics, caplog: pytes
     assert caplog.messages == ["metrics were not taken by OTLP: no answer"]
 
 
-def test_a_real_connection_that_is_cut_is_only_logged(metrics: Metrics, caplog: pytest.LogCaptureFixture) -> None:
-    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (b"", "no answer"),
+        (b"nonsense\r\n\r\n", "no answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", ""),
+        (b"HTTP/1.1 307 Moved\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n", "status 307"),
+    ],
+)
+def test_a_real_server_that_misbehaves_is_only_logged(
+    metrics: Metrics,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    said: bytes,
+    message: str,
+) -> None:
+    monkeypatch.setattr(otlp, "LAST", 0.2)
+    heads: list[bytes] = []
+
+    async def misbehave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readline())
+        writer.write(said)
+        await writer.drain()
         writer.close()
 
     async def run() -> None:
-        server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+        server = await asyncio.start_server(misbehave, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         task = asyncio.create_task(Exporter(metrics.registry, f"http://127.0.0.1:{port}").run(0.3))
-        while not caplog.messages:
+        while len(heads) < 1 or (message and not caplog.messages):
             await asyncio.sleep(0.02)
         assert not task.done()
         task.cancel()
@@ -200,7 +221,8 @@ def test_a_real_connection_that_is_cut_is_only_logged(metrics: Metrics, caplog: 
         server.close()
 
     asyncio.run(run())
-    assert set(caplog.messages) == {"metrics were not taken by OTLP: no answer"}
+    assert set(caplog.messages) == ({f"metrics were not taken by OTLP: {message}"} if message else set())
+    assert set(heads) == {b"POST /v1/metrics HTTP/1.1\r\n"}
 
 
 def test_the_missing_package_is_told_at_the_start(metrics: Metrics, monkeypatch: pytest.MonkeyPatch) -> None:
