@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
-from prometheus_client.parser import text_string_to_metric_families as families
-
 from ollama_sidecar.metrics import MODELS, REASONS, Metrics, State
 from ollama_sidecar.record import Record
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_families
+from prometheus_client.parser import text_string_to_metric_families as families
 
 CHAT = {"model": "gemma3:1b", "endpoint": "/api/chat"}
 
