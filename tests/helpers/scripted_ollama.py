@@ -252,10 +252,10 @@ def _unchunk(data: bytes) -> tuple[bytes | None, int]:
 
 
 @asynccontextmanager
-async def scripted_ollama(script: Script | bytes = b"") -> AsyncIterator[ScriptedOllama]:
-    """Serve on a free port of loopback until the block ends. script: bytes are the answer to each request."""
+async def scripted_ollama(script: Script | bytes = b"", port: int = 0) -> AsyncIterator[ScriptedOllama]:
+    """Serve on loopback, on a free port where none is given. script: bytes are the answer to each request."""
     ollama = ScriptedOllama(always(script or response()) if isinstance(script, bytes) else script)
-    server = await asyncio.get_running_loop().create_server(lambda: _Line(ollama), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: _Line(ollama), "127.0.0.1", port)
     ollama.port = int(server.sockets[0].getsockname()[1])
     try:
         yield ollama
