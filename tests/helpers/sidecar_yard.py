@@ -215,7 +215,7 @@ async def sidecar_yard(ollama: ScriptedOllama, **given: Any) -> AsyncIterator[Ya
     places = {"listen": LOCAL, "admin_listen": LOCAL, "metrics_listen": LOCAL}
     settings = Settings(**{**places, "upstream": ollama.url, "drain_seconds": 5.0, "access_log": False, **given})
     records: list[Record] = []
-    sidecar = Sidecar(settings, records.append, lambda accept: ("text/plain", b"metrics\n"))
+    sidecar = Sidecar(settings, [records.append])
     task = asyncio.get_running_loop().create_task(sidecar.run())
     listening = asyncio.get_running_loop().create_task(sidecar.listening.wait())
     try:

@@ -29,9 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         found = settings.read()
     except settings.Wrong as wrong:
-        print(f"The settings cannot be used:\n{wrong}", file=sys.stderr)
-        return 2
-    return 0 if given.command == "check" else _run(found)
+        return _told(wrong)
+    return _run(found, only_check=given.command == "check")
+
+
+def _told(wrong: settings.Wrong) -> int:
+    print(f"The settings cannot be used:\n{wrong}", file=sys.stderr)
+    return 2
 
 
 def _key(name: str) -> int:
@@ -46,11 +50,17 @@ def _key(name: str) -> int:
     return 0
 
 
-def _run(found: settings.Settings) -> int:
+def _run(found: settings.Settings, *, only_check: bool) -> int:
     import uvloop
 
     from . import app, logs
 
+    try:
+        app.check(found)
+    except settings.Wrong as wrong:
+        return _told(wrong)
+    if only_check:
+        return 0
     logs.set_up()
     gc.collect()
     gc.freeze()

@@ -126,6 +126,10 @@ class Admission:
             self._gates[model] = Gate(*self._arguments)
         return self._gates[model]
 
+    def queues(self) -> dict[str, tuple[int, int]]:
+        """Requests that run and that wait, of each model."""
+        return {model: (gate.running, gate.waiting) for model, gate in self._gates.items()}
+
     @property
     def running(self) -> int:
         return sum(gate.running for gate in self._gates.values())

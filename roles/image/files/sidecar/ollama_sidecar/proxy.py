@@ -13,9 +13,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from time import monotonic  # the loop of uvloop counts milliseconds
+from typing import Protocol
 
-from . import requests
-from .admission import Admission, Gate, Rejected
+from . import cache_key, requests
+from .admission import Admission, Rejected
+from .cache import Fetch, ResponseCache
+from .cache_flight import Flight
 from .http.exchange import Answer, BadBody, ClientGone, Exchange, Header, Pieces, TooLarge, Upstream, UpstreamError
 from .keys import KeyRing
 from .life import Life
@@ -65,6 +68,7 @@ class Parts:
     life: Life
     monitor: Monitor
     service: Service
+    cache: ResponseCache | None
     observe: Callable[[Record], None]
 
 
@@ -174,17 +178,52 @@ class Proxy:
         await self._ask_model(exchange, record, route, asked)
 
     async def _ask_model(self, exchange: Exchange, record: Record, route: Route, asked: Asked) -> None:
+        key = self._cache_key(exchange, record, route, asked)
         injected = route.name in COUNTED_ON_REQUEST and inject(asked.data)
         asked.changed |= injected
         requests.encode(asked)
-        gate = self._parts.admission.gate(record.model)
-        begin = monotonic()
-        async with AsyncExitStack() as stack:
-            await self._place(stack, gate, record, begin)
+        meter = meter_for(route, asked.stream, injected)
+        if key and self._parts.cache is not None:
+            fetch = self._fetch(exchange, record, meter, asked.body)
+            fresh = cache_key.use(exchange.headers) is cache_key.Use.WRITE
+            answer = await self._parts.cache.ask(key, fetch, fresh=fresh)
+            if answer is not None:
+                record.cache = answer.how
+                await self._hand_on(exchange, record, route, None, answer)
+                return
             meter = meter_for(route, asked.stream, injected)
+        async with AsyncExitStack() as stack:
+            await self._place(stack, record)
             await self._forward(exchange, record, route, meter, asked.body)
 
-    async def _place(self, stack: AsyncExitStack, gate: Gate, record: Record, begin: float) -> None:
+    def _cache_key(self, exchange: Exchange, record: Record, route: Route, asked: Asked) -> str:
+        """The name of the answer in the cache; empty where it is not for the cache. To be asked before `inject`."""
+        cache, digest = self._parts.cache, self._parts.monitor.digests.get(asked.model, "")
+        if cache is None or not digest:
+            return ""
+        if cache_key.use(exchange.headers) is cache_key.Use.NEITHER:
+            record.cache = "bypass"
+            return ""
+        return cache.key(route, asked.data, record.bytes_in, digest, record.key)
+
+    def _fetch(self, exchange: Exchange, record: Record, meter: Meter, body: bytes) -> Fetch:
+        """What asks Ollama for the cache; it runs on when the client of `exchange` has gone and another one waits."""
+        method, target, headers = exchange.method, exchange.target, _passed_on(exchange)
+
+        async def fetch(flight: Flight) -> None:
+            async with AsyncExitStack() as stack:
+                await self._place(stack, record)
+                answer = await self._parts.upstream.send(method, target, headers, body)
+                try:
+                    flight.start(answer.status, _back(answer.headers, meter))
+                    await _Copy(flight, record, meter if answer.status == 200 else None, counts=False).run(answer)
+                finally:
+                    answer.close()
+
+        return fetch
+
+    async def _place(self, stack: AsyncExitStack, record: Record) -> None:
+        gate, begin = self._parts.admission.gate(record.model), monotonic()
         try:
             await stack.enter_async_context(gate.place(record.key))
         except Rejected as rejected:
@@ -202,17 +241,22 @@ class Proxy:
     async def _forward(
         self, exchange: Exchange, record: Record, route: Route, meter: Meter | None, body: bytes | Pieces
     ) -> None:
-        headers = [(name, exchange.headers[name]) for name in PASSED_ON if name in exchange.headers]
         if callable(body) and exchange.method in ("GET", "HEAD"):
             body = b""
-        answer = await self._parts.upstream.send(exchange.method, exchange.target, headers, body)
+        answer = await self._parts.upstream.send(exchange.method, exchange.target, _passed_on(exchange), body)
+        await self._hand_on(exchange, record, route, meter, answer)
+
+    async def _hand_on(
+        self, exchange: Exchange, record: Record, route: Route, meter: Meter | None, answer: Answer
+    ) -> None:
         record.status = answer.status
         copy = _Copy(exchange, record, meter if answer.status == 200 else None)
         back = _back(answer.headers, meter)
         # An answer of a known length is cut where it ends too early; nothing can be added to it.
         record.stream = record.stream and not any(name.lower() == "content-length" for name, dummy in back)
         try:
-            await exchange.start(answer.status, [*back, ("X-Request-Id", record.id)])
+            more = [("X-Cache", record.cache)] if record.cache else []
+            await exchange.start(answer.status, [*back, ("X-Request-Id", record.id), *more])
             await copy.run(answer)
             await exchange.finish()
         except UpstreamError as error:
@@ -221,13 +265,18 @@ class Proxy:
             answer.close()
 
 
+class _Target(Protocol):
+    def push(self, data: bytes) -> bool: ...
+    async def drained(self) -> None: ...
+
+
 class _Copy:
-    """Hands an answer to the client as it comes. last: what the client got last."""
+    """Hands an answer on as it comes. last: what was handed on last. counts: the bytes are those of the client."""
 
-    __slots__ = ("_exchange", "_meter", "_record", "last")
+    __slots__ = ("_counts", "_exchange", "_meter", "_record", "last")
 
-    def __init__(self, exchange: Exchange, record: Record, meter: Meter | None) -> None:
-        self._exchange, self._record, self._meter = exchange, record, meter
+    def __init__(self, exchange: _Target, record: Record, meter: Meter | None, *, counts: bool = True) -> None:
+        self._exchange, self._record, self._meter, self._counts = exchange, record, meter, counts
         self.last = b""
 
     async def run(self, answer: Answer) -> None:
@@ -249,7 +298,8 @@ class _Copy:
                 record.broken = "error"
 
     def _push(self, piece: bytes) -> bool:
-        self._record.bytes_out += len(piece)
+        if self._counts:
+            self._record.bytes_out += len(piece)
         self.last = piece
         return self._exchange.push(piece)
 
@@ -260,7 +310,8 @@ class _Copy:
         data = self._meter.feed(piece)  # type: ignore[union-attr] # there is one
         if not data:
             return True
-        record.bytes_out += len(data)
+        if self._counts:
+            record.bytes_out += len(data)
         self.last = data
         return self._exchange.push(data)
 
@@ -283,6 +334,10 @@ async def _refuse(exchange: Exchange, record: Record, dialect: Dialect, reply: R
     body = error_body(dialect, reply.status, reply.message)
     headers: Sequence[Header] = [*reply.headers, ("X-Request-Id", record.id)]
     record.bytes_out = await send_json(exchange, reply.status, body, headers)
+
+
+def _passed_on(exchange: Exchange) -> list[Header]:
+    return [(name, exchange.headers[name]) for name in PASSED_ON if name in exchange.headers]
 
 
 def _back(headers: Sequence[Header], meter: Meter | None) -> list[Header]:

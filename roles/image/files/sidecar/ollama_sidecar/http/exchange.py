@@ -85,8 +85,13 @@ Handler = Callable[[Exchange], Awaitable[None]]
 class Answer(Protocol):
     """Ollama's answer, its body still to come."""
 
-    status: int
-    headers: Sequence[Header]
+    @property
+    def status(self) -> int:
+        """The status code."""
+
+    @property
+    def headers(self) -> Sequence[Header]:
+        """The headers, as they came."""
 
     async def piece(self) -> bytes:
         """What has come since the last piece. Raises UpstreamError."""
