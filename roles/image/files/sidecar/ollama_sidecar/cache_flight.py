@@ -56,6 +56,8 @@ class Flight:
 
     def push(self, piece: bytes) -> bool:
         """A piece of the answer, as clients get it. False when `drained` tells when to go on."""
+        if not piece:
+            return True  # to a reader it would be the end
         self.pieces.append(piece)
         self._size += len(piece)
         if self.shared and self._size > self._most:

@@ -41,8 +41,8 @@ class Store:
     most: bytes of a value at most. wait: seconds that a read may take. retry: seconds until Redis is asked again after
     it failed. Raises ValueError for an URL that cannot be used, without telling it.
 
-    Counted: late, reads that waited in vain; trips, how often Redis was left alone; refused, commands that it answered
-    with an error; dropped, values that were not written.
+    Counted: late, reads that waited in vain, also because another's wait was over; trips, how often Redis was left
+    alone; refused, commands that it answered with an error; dropped, values that were not written.
     """
 
     def __init__(self, url: str, *, ttl: int, most: int, wait: float, retry: float) -> None:
@@ -113,7 +113,8 @@ class Store:
     def _expire(self, limit: asyncio.Timeout, due: float) -> None:
         """End a wait; when this comes late, what Redis sent may lie unread."""
         now = asyncio.get_running_loop().time()
-        limit.reschedule(now + MOMENT if now - due > STALL else now)
+        if not limit.expired():
+            limit.reschedule(now + MOMENT if now - due > STALL else now)
 
     def _refuse(self, error: ResponseError) -> None:
         """An error as an answer costs no time, so it is no reason to stop."""
