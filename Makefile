@@ -29,7 +29,7 @@ UNITS ?= tests/unit
 REAL ?= tests
 INTEGRATION ?= tests --ignore=tests/unit
 # What the type checker holds strictly: the code that modules share, and the tools of the tests.
-TYPED := plugins/module_utils tests/tools tests/helpers
+TYPED := plugins/module_utils roles/image/files/sidecar/ollama_sidecar tests/tools tests/helpers
 # A playbook run. What a pipeline takes from its user (INVENTORY, CLOUD, LIMIT) reaches the shell as environment and is
 # expanded there, in quotes, never by make. ARGS is for a person at a terminal.
 export INVENTORY ?= inventory/example

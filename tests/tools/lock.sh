@@ -4,9 +4,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 # Resolves requirements/*.in into the lock files, one for every platform and Python, with hashes and without addresses.
-# dev is resolved first and constrains the others, so that a package has one version in all of them.
+# The sidecar's too, for its image. dev is resolved first and constrains the others, so that a package has one
+# version in all of them.
 set -euo pipefail
 cd "$(dirname "$0")/../../requirements"
+sidecar=../roles/image/files/sidecar
 
 lock() { # lock NAME [OPTION...]
     local name="$1"
@@ -28,7 +30,8 @@ lock dev "$@"
 lock demo --constraint dev.txt
 lock runtime --constraint dev.txt
 lock uv
-if grep -nE '://|--(extra-)?index-url|--find-links' -- *.txt | grep -v 'www.gnu.org/licenses'; then
+(cd "$sidecar" && lock requirements --constraint "$OLDPWD/dev.txt")
+if grep -nE '://|--(extra-)?index-url|--find-links' -- *.txt "$sidecar/requirements.txt" | grep -v 'www.gnu.org/licenses'; then
     echo "a lock file names an address" >&2
     exit 1
 fi

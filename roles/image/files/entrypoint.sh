@@ -10,6 +10,9 @@
 # that was checked is not read again until its size, time or inode change (.polycloud/seeded). Containers that share the
 # volume wait for each other, and for the model fetcher. Where there is no volume, or one that cannot be made whole,
 # Ollama gets the models of the image; with POLYCLOUD_STORAGE=baked always, with POLYCLOUD_STORAGE=volume never.
+#
+# Where a sidecar is beside Ollama (POLYCLOUD_SIDECAR=HOST:PORT), SIGTERM is held until nothing listens there any more,
+# at most POLYCLOUD_DRAIN_SECONDS: the sidecar ends when the last answer has.
 set -eu
 
 baked=${POLYCLOUD_BAKED_MODELS:-/opt/ollama/models}
@@ -152,4 +155,36 @@ fi
 export OLLAMA_MODELS="$models"
 # Other containers may be writing what this one does not know yet; what is in the image cannot be removed anyway.
 export OLLAMA_NOPRUNE="${OLLAMA_NOPRUNE:-1}"
-exec "${POLYCLOUD_OLLAMA:-/usr/bin/ollama}" "$@"
+ollama=${POLYCLOUD_OLLAMA:-/usr/bin/ollama}
+
+listens() { # whether the sidecar still does; without bash there is no way to tell
+    timeout 1 bash -c 'exec 3<>"/dev/tcp/$1/$2"' listens "${POLYCLOUD_SIDECAR%:*}" "${POLYCLOUD_SIDECAR##*:}" 2>/dev/null
+}
+
+stop_after_sidecar() { # SIGTERM cuts Ollama's answers at once, and reaches this container when it reaches the sidecar's
+    trap '' TERM INT
+    seconds=${POLYCLOUD_DRAIN_SECONDS:-300}
+    say "waiting for the sidecar at $POLYCLOUD_SIDECAR, at most $seconds s"
+    end=$(($(date +%s) + seconds))
+    while listens && kill -0 "${served:-$$}" 2>/dev/null && [ "$(date +%s)" -lt "$end" ]; do
+        sleep 0.1
+    done
+    [ -n "$served" ] || exit 143
+    kill -TERM "$served" 2>/dev/null || say "Ollama has ended before"
+}
+
+serve_beside_sidecar() { # the waiting is in the trap, so a signal in any moment begins it
+    served=
+    trap stop_after_sidecar TERM INT
+    "$ollama" "$@" &
+    served=$!
+    while :; do # a signal ends the first wait; the one after it has Ollama's own status
+        wait "$served" && ended=0 || ended=$?
+        kill -0 "$served" 2>/dev/null || return "$ended"
+    done
+}
+
+if [ "${1:-}" = serve ] && [ -n "${POLYCLOUD_SIDECAR:-}" ]; then
+    serve_beside_sidecar "$@" && exit 0 || exit $?
+fi
+exec "$ollama" "$@"

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -341,3 +342,73 @@ def test_a_seeded_volume_is_served_while_another_process_writes_into_it(image: I
     with (image.volume / ".polycloud" / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert image.run() == (image.serves(image.volume), "")
+
+
+class Beside:
+    """A container with a sidecar beside it, of which only the port is there."""
+
+    def __init__(self, image: Image, **environment: str) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        where = f"127.0.0.1:{self.listener.getsockname()[1]}"
+        self.process = image.start(**{"STAY": "1", "POLYCLOUD_SIDECAR": where, **environment})
+        assert self.process.stdout is not None
+        self.process.stdout.readline()
+
+    def stop(self) -> None:
+        """SIGTERM, as the platform sends it; returns when the script holds it."""
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.stderr is not None
+        while "waiting for the sidecar" not in self.process.stderr.readline():
+            assert self.process.poll() is None
+
+    def end(self) -> str:
+        """What Ollama said in the end."""
+        return self.process.communicate(timeout=10)[0]
+
+
+def test_beside_a_sidecar_a_stop_is_held_until_the_sidecar_has_ended(image: Image) -> None:
+    beside = Beside(image)
+    beside.stop()
+    time.sleep(0.5)
+    assert beside.process.poll() is None
+    beside.process.send_signal(signal.SIGTERM)  # a second one changes nothing
+    beside.process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert beside.process.poll() is None
+    beside.listener.close()
+    start = time.monotonic()
+    assert beside.end() == "stopped\n"  # Ollama got the signal in the end
+    assert beside.process.returncode == 7  # and the container has Ollama's status
+    assert time.monotonic() - start < 3
+
+
+def test_beside_a_sidecar_that_never_ends_the_hold_has_an_end(image: Image) -> None:
+    beside = Beside(image, POLYCLOUD_DRAIN_SECONDS="1")
+    start = time.monotonic()
+    beside.stop()
+    assert beside.end() == "stopped\n"
+    assert 0 < time.monotonic() - start < 6
+    beside.listener.close()
+
+
+def test_beside_a_sidecar_that_has_ended_a_stop_is_at_once(image: Image) -> None:
+    beside = Beside(image)
+    beside.listener.close()
+    start = time.monotonic()
+    beside.stop()
+    assert beside.end() == "stopped\n"
+    assert time.monotonic() - start < 3
+
+
+def test_beside_a_sidecar_an_ollama_that_ends_by_itself_ends_the_container(image: Image) -> None:
+    (image.folder / "failing").write_text("#!/bin/sh\nexit 3\n")
+    (image.folder / "failing").chmod(0o755)
+    process = image.start(POLYCLOUD_SIDECAR="127.0.0.1:1", POLYCLOUD_OLLAMA=f"{image.folder}/failing")
+    process.communicate(timeout=10)
+    assert process.returncode == 3
+
+
+def test_beside_a_sidecar_other_commands_take_the_place_of_the_script(image: Image) -> None:
+    out, said = image.run("run", "tiny", POLYCLOUD_SIDECAR="127.0.0.1:1")
+    assert out.endswith("args=run tiny")
+    assert said == ""

@@ -1,0 +1,364 @@
+# Copyright (c) 2026 polycloud.ollama contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way of a request: route, key, body, policy, cache, place, Ollama, and back, with one Record at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from time import monotonic  # the loop of uvloop counts milliseconds
+from typing import Protocol
+
+from . import cache_key, requests
+from .admission import Admission, Rejected
+from .cache import Fetch, ResponseCache
+from .cache_flight import Flight
+from .http.exchange import Answer, BadBody, ClientGone, Exchange, Header, Pieces, TooLarge, Upstream, UpstreamError
+from .keys import KeyRing
+from .life import Life
+from .logs import told
+from .monitor import Monitor
+from .record import Record
+from .reply import Reply, busy, error_body, error_line, send_json
+from .requests import Asked, canonical
+from .routes import Dialect, Kind, Refused, Route, Router
+from .service import Service
+from .settings import Settings
+from .usage import InjectedMeter, Meter, inject, meter_for
+
+LOG = logging.getLogger(__name__)
+OTHER = "other"
+PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# What Ollama needs to know of a request; it gets no key, no cookie, no address and no Origin, which it would refuse.
+PASSED_ON = ("Content-Type", "Accept", "User-Agent")
+# Their streams tell tokens only to those who ask for it.
+COUNTED_ON_REQUEST = ("/v1/chat/completions", "/v1/completions")
+# They belong to one connection (RFC 9110, 7.6.1), or are written anew.
+PASSED_NOT_BACK = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "date",
+        "server",
+        "x-request-id",
+    }
+)
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a proxy is made of."""
+
+    settings: Settings
+    upstream: Upstream
+    admission: Admission
+    keys: KeyRing
+    life: Life
+    monitor: Monitor
+    service: Service
+    cache: ResponseCache | None
+    observe: Callable[[Record], None]
+
+
+class Proxy:
+    """Answers the requests of one listener. open: without keys and limits, for the machine's own operators."""
+
+    def __init__(self, parts: Parts, router: Router, *, open_to_all: bool = False) -> None:
+        self._parts = parts
+        self._router = router
+        self._open = open_to_all
+        settings = parts.settings
+        self._allowed = frozenset(canonical(name) for name in settings.allowed_models or settings.models)
+        self._keep = frozenset(settings.keep_options)
+
+    async def __call__(self, exchange: Exchange) -> None:
+        record = Record(_id(exchange), exchange.method, monotonic(), peer=exchange.peer)
+        observed = True
+        try:
+            observed = await self._answer(exchange, record)
+        except (ClientGone, asyncio.CancelledError):
+            record.disconnected = True
+            record.status = record.status or 499
+            raise
+        finally:
+            record.ended = monotonic()
+            if observed:
+                self._parts.observe(record)
+
+    async def _answer(self, exchange: Exchange, record: Record) -> bool:
+        """Whether the request is one to be counted: probes and scrapes are not."""
+        dialect = Dialect.OLLAMA
+        try:
+            route = self._route(exchange)
+            record.route, dialect = route.name, route.dialect
+            record.dialect = dialect.value
+            if route.kind in (Kind.HEALTH, Kind.DRAIN, Kind.METRICS):
+                await self._parts.service(exchange, route, trusted=self._open)
+                return False
+            await self._pass(exchange, record, route)
+        except Reply as reply:
+            await _refuse(exchange, record, dialect, reply)
+        except TooLarge:
+            most = self._parts.settings.body_bytes
+            await _refuse(exchange, record, dialect, Reply(413, f"the body is larger than {most} bytes", "body"))
+        except BadBody as error:
+            await _refuse(exchange, record, dialect, Reply(error.status, str(error), "body"))
+        except UpstreamError as error:
+            status = 504 if error.timed_out else 502
+            await _refuse(exchange, record, dialect, Reply(status, str(error), "upstream"))
+        except ConnectionError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a mistake of ours harms one request
+            LOG.error("request %s failed: %s", record.id, told(error))
+            await _refuse(exchange, record, dialect, Reply(500, "internal error", "internal"))
+        return True
+
+    def _route(self, exchange: Exchange) -> Route:
+        try:
+            return self._router.match(exchange.method, exchange.target)
+        except Refused as refused:
+            allow = [("Allow", ", ".join(refused.allow))] if refused.allow else []
+            raise Reply(refused.status, str(refused), "policy", allow) from None
+
+    async def _pass(self, exchange: Exchange, record: Record, route: Route) -> None:
+        parts = self._parts
+        if parts.life.draining and not self._open:
+            raise busy(503, "this server is stopping", "draining", 1)
+        with parts.life.work():
+            if self._open:
+                _no_page(exchange)
+                await self._forward(exchange, record, route, None, exchange.piece)
+                return
+            client = parts.keys.client(exchange.headers, exchange.peer)
+            record.key = client.id
+            if route.kind is Kind.READ and route.methods != ("POST",):
+                await self._forward(exchange, record, route, None, b"")
+                return
+            client.count(record.began)
+            with client.busy():
+                await self._ask(exchange, record, route, client.allowed)
+
+    async def _ask(self, exchange: Exchange, record: Record, route: Route, allowed: Callable[[str], bool]) -> None:
+        """A request to a model."""
+        if exchange.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise Reply(415, "the body must not be compressed", "policy")
+        raw = await exchange.body(self._parts.settings.body_bytes)
+        record.bytes_in = len(raw)
+        asked = requests.read(route, raw)
+        record.stream = asked.stream
+        record.model = self._label(asked.model)
+        if self._allowed and asked.model not in self._allowed:
+            raise Reply(404, f"model {asked.model[:100]!r} not found", "model")
+        if not allowed(asked.model):
+            raise Reply(403, f"this key may not ask {asked.model[:100]!r}", "model")
+        settings = self._parts.settings
+        requests.tame(
+            asked,
+            route,
+            max_num_ctx=settings.max_num_ctx,
+            max_num_predict=settings.max_num_predict,
+            keep=self._keep,
+        )
+        if route.kind is Kind.READ:
+            requests.encode(asked)
+            await self._forward(exchange, record, route, None, asked.body)
+            return
+        await self._ask_model(exchange, record, route, asked)
+
+    async def _ask_model(self, exchange: Exchange, record: Record, route: Route, asked: Asked) -> None:
+        key = self._cache_key(exchange, record, route, asked)
+        injected = route.name in COUNTED_ON_REQUEST and inject(asked.data)
+        asked.changed |= injected
+        requests.encode(asked)
+        meter = meter_for(route, asked.stream, injected)
+        if key and self._parts.cache is not None:
+            fetch = self._fetch(exchange, record, meter, asked.body)
+            fresh = cache_key.use(exchange.headers) is cache_key.Use.WRITE
+            answer = await self._parts.cache.ask(key, fetch, fresh=fresh)
+            if answer is not None:
+                record.cache = answer.how
+                await self._hand_on(exchange, record, route, None, answer)
+                return
+            meter = meter_for(route, asked.stream, injected)
+        async with AsyncExitStack() as stack:
+            await self._place(stack, record)
+            await self._forward(exchange, record, route, meter, asked.body)
+
+    def _cache_key(self, exchange: Exchange, record: Record, route: Route, asked: Asked) -> str:
+        """The name of the answer in the cache; empty where it is not for the cache. To be asked before `inject`."""
+        cache, digest = self._parts.cache, self._parts.monitor.digests.get(asked.model, "")
+        if cache is None or not digest:
+            return ""
+        if cache_key.use(exchange.headers) is cache_key.Use.NEITHER:
+            record.cache = "bypass"
+            return ""
+        return cache.key(route, asked.data, record.bytes_in, digest, record.key)
+
+    def _fetch(self, exchange: Exchange, record: Record, meter: Meter, body: bytes) -> Fetch:
+        """What asks Ollama for the cache; it runs on when the client of `exchange` has gone and another one waits."""
+        method, target, headers = exchange.method, exchange.target, _passed_on(exchange)
+
+        async def fetch(flight: Flight) -> None:
+            async with AsyncExitStack() as stack:
+                await self._place(stack, record)
+                answer = await self._parts.upstream.send(method, target, headers, body)
+                try:
+                    flight.start(answer.status, _back(answer.headers, meter))
+                    await _Copy(flight, record, meter if answer.status == 200 else None, counts=False).run(answer)
+                finally:
+                    answer.close()
+
+        return fetch
+
+    async def _place(self, stack: AsyncExitStack, record: Record) -> None:
+        gate, begin = self._parts.admission.gate(record.model), monotonic()
+        try:
+            await stack.enter_async_context(gate.place(record.key))
+        except Rejected as rejected:
+            message = "too many requests wait for this model"
+            if rejected.reason == "queue_timeout":
+                message = "no place became free in time"
+            raise busy(503, message, rejected.reason, rejected.retry_after) from None
+        finally:
+            record.queued = monotonic() - begin
+
+    def _label(self, model: str) -> str:
+        """The model as metrics and gates know it: a client cannot invent names."""
+        return model if model in self._allowed or model in self._parts.monitor.digests else OTHER
+
+    async def _forward(
+        self, exchange: Exchange, record: Record, route: Route, meter: Meter | None, body: bytes | Pieces
+    ) -> None:
+        if callable(body) and exchange.method in ("GET", "HEAD"):
+            body = b""
+        answer = await self._parts.upstream.send(exchange.method, exchange.target, _passed_on(exchange), body)
+        await self._hand_on(exchange, record, route, meter, answer)
+
+    async def _hand_on(
+        self, exchange: Exchange, record: Record, route: Route, meter: Meter | None, answer: Answer
+    ) -> None:
+        record.status = answer.status
+        copy = _Copy(exchange, record, meter if answer.status == 200 else None)
+        back = _back(answer.headers, meter)
+        # An answer of a known length is cut where it ends too early; nothing can be added to it.
+        record.stream = record.stream and not any(name.lower() == "content-length" for name, dummy in back)
+        try:
+            more = [("X-Cache", record.cache)] if record.cache else []
+            await exchange.start(answer.status, [*back, ("X-Request-Id", record.id), *more])
+            await copy.run(answer)
+            await exchange.finish()
+        except UpstreamError as error:
+            await _broken(exchange, record, route.dialect, error, copy.last)
+        finally:
+            answer.close()
+
+
+class _Target(Protocol):
+    def push(self, data: bytes) -> bool: ...
+    async def drained(self) -> None: ...
+
+
+class _Copy:
+    """Hands an answer on as it comes. last: what was handed on last. counts: the bytes are those of the client."""
+
+    __slots__ = ("_counts", "_exchange", "_meter", "_record", "last")
+
+    def __init__(self, exchange: _Target, record: Record, meter: Meter | None, *, counts: bool = True) -> None:
+        self._exchange, self._record, self._meter, self._counts = exchange, record, meter, counts
+        self.last = b""
+
+    async def run(self, answer: Answer) -> None:
+        if self._meter is None:
+            await answer.pump(self._push, self._exchange.drained)
+            return
+        try:
+            await answer.pump(self._push_measured, self._exchange.drained)
+            if data := self._meter.finish():
+                self._push(data)
+        finally:
+            record, meter = self._record, self._meter
+            record.prompt_tokens, record.output_tokens, record.load = (
+                meter.prompt_tokens,
+                meter.output_tokens,
+                meter.load,
+            )
+            if meter.error:
+                record.broken = "error"
+
+    def _push(self, piece: bytes) -> bool:
+        if self._counts:
+            self._record.bytes_out += len(piece)
+        self.last = piece
+        return self._exchange.push(piece)
+
+    def _push_measured(self, piece: bytes) -> bool:
+        record = self._record
+        if record.first is None:
+            record.first = monotonic()
+        data = self._meter.feed(piece)  # type: ignore[union-attr] # there is one
+        if not data:
+            return True
+        if self._counts:
+            record.bytes_out += len(data)
+        self.last = data
+        return self._exchange.push(data)
+
+
+async def _broken(exchange: Exchange, record: Record, dialect: Dialect, error: UpstreamError, last: bytes) -> None:
+    """Tell the client that the answer which it has begun to read will not be whole."""
+    record.broken = "timeout" if error.timed_out else "upstream"
+    LOG.warning("request %s broke off: %s", record.id, error)
+    if record.stream:
+        exchange.push(error_line(dialect, str(error), last))
+        await asyncio.sleep(0)
+    exchange.abort()
+
+
+async def _refuse(exchange: Exchange, record: Record, dialect: Dialect, reply: Reply) -> None:
+    if record.status:
+        exchange.abort()  # another answer has begun
+        return
+    record.status, record.rejected = reply.status, reply.reason
+    body = error_body(dialect, reply.status, reply.message)
+    headers: Sequence[Header] = [*reply.headers, ("X-Request-Id", record.id)]
+    record.bytes_out = await send_json(exchange, reply.status, body, headers)
+
+
+def _passed_on(exchange: Exchange) -> list[Header]:
+    return [(name, exchange.headers[name]) for name in PASSED_ON if name in exchange.headers]
+
+
+def _back(headers: Sequence[Header], meter: Meter | None) -> list[Header]:
+    """The headers that the client gets. A meter that takes something out changes the length."""
+    dropped = PASSED_NOT_BACK
+    for name, value in headers:
+        if name.lower() == "connection":
+            dropped |= {word.strip().lower() for word in value.split(",")}
+    if isinstance(meter, InjectedMeter):
+        dropped |= {"content-length"}
+    return [(name, value) for name, value in headers if name.lower() not in dropped]
+
+
+def _no_page(exchange: Exchange) -> None:
+    """Refuse what a page in a browser sends: the listener has no login, and Ollama, which would refuse it, never sees
+    the Origin."""
+    if "Origin" in exchange.headers:
+        raise Reply(403, "requests of web pages are not taken here", "policy")
+
+
+def _id(exchange: Exchange) -> str:
+    """The client's own id of the request where it is plain, else a new one."""
+    given = exchange.headers.get("X-Request-Id", "")
+    return given if PLAIN_ID.fullmatch(given) else uuid.uuid4().hex
