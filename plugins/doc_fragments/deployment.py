@@ -194,7 +194,7 @@ options:
     type: dict
     suboptions:
       port:
-        description: Port of the server.
+        description: Port at which clients reach the deployment.
         type: int
         default: 11434
       exposure:
@@ -260,6 +260,107 @@ options:
         elements: str
         choices: [mon, tue, wed, thu, fri, sat, sun]
         default: [mon, tue, wed, thu, fri]
+  sidecar:
+    description:
+      - The sidecar that stands in front of Ollama. It takes O(network.port), and Ollama listens on loopback only. It gives
+        metrics, a bounded queue that is fair between keys, readiness that means the model is in memory, and a drain that
+        lets running answers end. What it refuses is refused to everybody, such as deleting models.
+      - Without this option clients reach Ollama itself, and the plan says so.
+      - Its secrets, such as C(SIDECAR_CACHE_URL) and C(SIDECAR_OTLP_HEADERS), go under O(secrets). Only the sidecar gets
+        what begins with C(SIDECAR_).
+    type: dict
+    suboptions:
+      image:
+        description: Image of the sidecar, pinned by digest.
+        type: str
+        required: true
+      metrics_port:
+        description:
+          - Port of C(/metrics), C(/livez) and C(/readyz), which the monitoring reaches. Nothing else is there, and no key
+            is asked.
+        type: int
+        default: 9091
+      max_queued:
+        description: Requests of a model that wait at most. More are refused with 503 and C(Retry-After).
+        type: int
+        default: 64
+      queue_seconds:
+        description: Seconds that a request waits at most.
+        type: int
+        default: 30
+      drain_seconds:
+        description:
+          - Seconds that running requests may take when a replica stops. The stop grace period of the platform is set to
+            fit. At most 100 on ECS and 580 on Container Apps.
+          - Azure Container Instances has no such period. There the module asks the sidecar to drain before it changes,
+            stops or deletes the group; see O(sidecar.drain_token).
+        type: int
+        default: 100
+      allowed_models:
+        description: Models that clients may ask. By default O(models).
+        type: list
+        elements: str
+        default: []
+      show:
+        description:
+          - Let clients ask C(/api/show) and C(/api/ps), which some editors and chat front ends want. They tell templates
+            and what is in the machine's memory.
+        type: bool
+        default: false
+      keys:
+        description: Keys that clients present as C(Authorization Bearer) or C(x-api-key). Without any, none is asked.
+        type: list
+        elements: dict
+        default: []
+        suboptions:
+          id:
+            description: Name of the key in metrics and logs.
+            type: str
+            required: true
+          sha256:
+            description: SHA-256 of the key, 64 hexadecimal digits. C(python -m ollama_sidecar key ID) makes both.
+            type: str
+            required: true
+          models:
+            description: Models that it may ask. By default all that are allowed.
+            type: list
+            elements: str
+            default: []
+          requests_per_minute:
+            description: Requests a minute, V(0) for no limit.
+            type: int
+            default: 0
+          concurrency:
+            description: Requests at once, waiting ones included, V(0) for no limit.
+            type: int
+            default: 0
+      key:
+        description: One of these keys itself, with which a new release is asked its prompt. Needed with O(sidecar.keys).
+        type: str
+      drain_token:
+        description:
+          - Token of at least 32 characters that opens C(POST /drain) to the module. The sidecar gets its SHA-256 only.
+          - Used on Azure Container Instances. Without it, changing a group there cuts running answers, and the plan says so.
+        type: str
+      emf_namespace:
+        description:
+          - CloudWatch namespace for metrics as Embedded Metric Format in the log, which CloudWatch bills as custom metrics.
+            For ECS.
+        type: str
+      environment:
+        description:
+          - More settings of the sidecar, C(SIDECAR_*). The guide on the sidecar lists them. Those that another option sets
+            are refused.
+        type: dict
+        default: {}
+      cpu:
+        description: vCPUs beside O(resources.cpu). On ECS it shares those of the task.
+        type: float
+        default: 0.25
+      memory_gib:
+        description: Memory in GiB beside O(resources.memory_gib). On ECS it shares that of the task.
+        type: float
+        default: 0.5
   health:
     description: What makes a release good.
     type: dict

@@ -38,7 +38,7 @@ def verifier(
         verdict = Verdict("")
         for endpoint in endpoints:
             emit("Ollama", f"asking {endpoint} for {model.name}")
-            client = OllamaClient(endpoint, validate_certs=validate_certs, token=token)
+            client = OllamaClient(endpoint, validate_certs=validate_certs, token=token or _key(deployment))
             result = probe(client, _spec(deployment, model), on_event=emit)
             _check_version(result)
             verdict = Verdict(result.answer, result.tokens_per_second, result.seconds)
@@ -47,9 +47,16 @@ def verifier(
     return verify
 
 
+def _key(deployment: Deployment[Any]) -> str | None:
+    """What the sidecar asks of us as of any client."""
+    return deployment.sidecar.key if deployment.sidecar is not None else None
+
+
 def _spec(deployment: Deployment[Any], model: Model) -> ProbeSpec:
-    health = deployment.health
+    health, sidecar = deployment.health, deployment.sidecar
     require_gpu = health.require_gpu if health.require_gpu is not None else deployment.wants_gpu
+    # A sidecar that does not show what is in memory is told itself to be ready only on a GPU.
+    require_gpu = require_gpu and (sidecar is None or sidecar.show)
     return ProbeSpec(
         model=model.name,
         digest=model.digest,

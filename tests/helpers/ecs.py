@@ -112,10 +112,24 @@ BALANCED: dict[str, Any] = merge(
     },
 )
 PLAIN_BALANCER: dict[str, Any] = merge(GPU, {"platform": {"load_balancers": [{"target_group_arn": TARGET_GROUP}]}})
+SIDECAR: dict[str, Any] = {
+    "image": f"registry.example.com/ollama-sidecar:0.1.0@{DIGEST}",
+    "keys": [{"id": "web", "sha256": "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"}],
+    "key": "secret",
+    "drain_token": "t" * 32,
+}
+SERVED: dict[str, Any] = merge(
+    BALANCED,
+    {
+        "sidecar": merge(SIDECAR, {"emf_namespace": "Ollama", "environment": {"SIDECAR_MAX_NUM_PREDICT": 2048}}),
+        "secrets": [{"name": "LICENCE", "reference": SECRET}, {"name": "SIDECAR_CACHE_URL", "reference": SECRET}],
+    },
+)
 DEPLOYMENTS: dict[str, dict[str, Any]] = {
     "gpu": GPU,
     "volume": VOLUME,
     "seeded": SEEDED,
+    "sidecar": SERVED,
     "fargate": FARGATE,
     "shared_gpu": SHARED_GPU,
     "balanced": BALANCED,

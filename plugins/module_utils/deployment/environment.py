@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .model import Deployment
+from .sidecar import behind_sidecar, beside_sidecar
 
 HOME = "/tmp/ollama"  # noqa: S108 - a path inside the container: Ollama must write its key pair somewhere
 MODELS_VARIABLE = "POLYCLOUD_MODELS"
@@ -21,7 +22,7 @@ def ollama_environment(deployment: Deployment[Any]) -> dict[str, str]:
     environment = {
         "HOME": HOME,
         "OLLAMA_CONTEXT_LENGTH": str(runtime.context_length),
-        "OLLAMA_HOST": f"0.0.0.0:{deployment.network.port}",
+        "OLLAMA_HOST": behind_sidecar(deployment) or f"0.0.0.0:{deployment.network.port}",
         "OLLAMA_KEEP_ALIVE": runtime.keep_alive,
         "OLLAMA_LOAD_TIMEOUT": f"{runtime.load_timeout}s",
         "OLLAMA_MODELS": deployment.storage.path,
@@ -30,6 +31,7 @@ def ollama_environment(deployment: Deployment[Any]) -> dict[str, str]:
         MODELS_VARIABLE: models_value(deployment),
         STORAGE_VARIABLE: deployment.storage.mode,
     }
+    environment |= beside_sidecar(deployment)
     if deployment.storage.mode != "baked":
         environment["OLLAMA_NOPRUNE"] = "1"
     if runtime.max_loaded_models is not None:

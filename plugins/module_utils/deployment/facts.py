@@ -33,5 +33,28 @@ RESERVED_VARIABLES = frozenset(
 RESERVED_PREFIX = "POLYCLOUD_"
 # The login of the model fetcher, which may be secrets of a deployment that seeds its volume. A test holds them equal.
 SEED_VARIABLES = ("POLYCLOUD_REGISTRY_USERNAME", "POLYCLOUD_REGISTRY_PASSWORD", "POLYCLOUD_REGISTRY_TOKEN")
+# The sidecar's settings (roles/image/files/sidecar, settings.py), by who gives them. A test holds all three together
+# equal to its own list. Set by the translation:
+SIDECAR_OURS = frozenset(
+    {
+        *("SIDECAR_LISTEN", "SIDECAR_ADMIN_LISTEN", "SIDECAR_METRICS_LISTEN", "SIDECAR_UPSTREAM", "SIDECAR_MODELS"),
+        *("SIDECAR_ALLOWED_MODELS", "SIDECAR_ALLOW_SHOW", "SIDECAR_REQUIRE_GPU", "SIDECAR_NUM_PARALLEL"),
+        *("SIDECAR_MAX_QUEUED", "SIDECAR_QUEUE_SECONDS", "SIDECAR_DRAIN_SECONDS", "SIDECAR_KEYS"),
+        *("SIDECAR_DRAIN_TOKEN_SHA256", "SIDECAR_EMF_NAMESPACE"),
+    }
+)
+# By the user, under sidecar.environment, or under secrets:
+SIDECAR_FREE = frozenset(
+    {
+        *("SIDECAR_CONFIG", "SIDECAR_WARM_UP", "SIDECAR_POLL_SECONDS", "SIDECAR_BODY_BYTES", "SIDECAR_CONNECT_SECONDS"),
+        *("SIDECAR_SILENCE_SECONDS", "SIDECAR_CLIENT_SECONDS", "SIDECAR_MAX_NUM_CTX", "SIDECAR_MAX_NUM_PREDICT"),
+        *("SIDECAR_KEEP_OPTIONS", "SIDECAR_TRUSTED_PROXIES", "SIDECAR_USER_HEADER", "SIDECAR_ACCESS_LOG"),
+        *("SIDECAR_EMF_SECONDS", "SIDECAR_OTLP_ENDPOINT", "SIDECAR_OTLP_SECONDS", "SIDECAR_CACHE_TTL_SECONDS"),
+        *("SIDECAR_CACHE_BYTES", "SIDECAR_CACHE_MILLISECONDS", "SIDECAR_CACHE_RETRY_SECONDS"),
+    }
+)
+# Under secrets only: they may hold a password.
+SIDECAR_SECRET = frozenset({"SIDECAR_CACHE_URL", "SIDECAR_OTLP_HEADERS"})
+SIDECAR_PREFIX = "SIDECAR_"
 # Words in a variable's name that say its value is a secret and belongs under `secrets`.
 SECRET_WORDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PRIVATE_KEY", "CREDENTIAL")

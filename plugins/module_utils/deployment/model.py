@@ -151,6 +151,41 @@ class Logging:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SidecarKey:
+    """A key that clients may use. sha256: of the key, 64 hex digits; the key itself is nowhere here. 0: no limit."""
+
+    id: str
+    sha256: str
+    models: tuple[str, ...] = ()
+    requests_per_minute: int = 0
+    concurrency: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sidecar:
+    """What stands in front of Ollama: metrics, admission, readiness, drain. It takes C(network.port).
+
+    allowed_models: those of the deployment where none is named. key and drain_token: what we ourselves present to it.
+    cpu and memory_gib: in addition to C(resources), where the platform sizes each container.
+    """
+
+    image: str
+    metrics_port: int = 9091
+    max_queued: int = 64
+    queue_seconds: int = 30
+    drain_seconds: int = 100
+    allowed_models: tuple[str, ...] = ()
+    show: bool = False
+    keys: tuple[SidecarKey, ...] = ()
+    key: str | None = field(default=None, repr=False)
+    drain_token: str | None = field(default=None, repr=False)
+    emf_namespace: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    cpu: float = 0.25
+    memory_gib: float = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Secret:
     """An environment variable that must never be seen: a vault reference, or a value from an encrypted variable."""
 
@@ -178,6 +213,7 @@ class Deployment(Generic[P]):
     network: Network = Network()
     scaling: Scaling = Scaling()
     schedule: Schedule | None = None
+    sidecar: Sidecar | None = None
     health: Health = Health()
     update: Update = Update()
     logging: Logging = Logging()

@@ -81,6 +81,29 @@ SCHEDULE: Spec = {
         "default": ["mon", "tue", "wed", "thu", "fri"],
     },
 }
+SIDECAR_KEY: Spec = {
+    "id": {"type": "str", "required": True},
+    "sha256": {"type": "str", "required": True},
+    "models": {"type": "list", "elements": "str", "default": []},
+    "requests_per_minute": {"type": "int", "default": 0},
+    "concurrency": {"type": "int", "default": 0},
+}
+SIDECAR: Spec = {
+    "image": {"type": "str", "required": True},
+    "metrics_port": {"type": "int", "default": 9091},
+    "max_queued": {"type": "int", "default": 64},
+    "queue_seconds": {"type": "int", "default": 30},
+    "drain_seconds": {"type": "int", "default": 100},
+    "allowed_models": {"type": "list", "elements": "str", "default": []},
+    "show": {"type": "bool", "default": False},
+    "keys": {"type": "list", "elements": "dict", "options": SIDECAR_KEY, "default": [], "no_log": False},
+    "key": {"type": "str", "no_log": True},
+    "drain_token": {"type": "str", "no_log": True},
+    "emf_namespace": {"type": "str"},
+    "environment": {"type": "dict", "default": {}},
+    "cpu": {"type": "float", "default": 0.25},
+    "memory_gib": {"type": "float", "default": 0.5},
+}
 HEALTH: Spec = {
     "verify": {"type": "str", "choices": ["prompt", "steady"], "default": "prompt"},
     "prompt": {"type": "str", "default": "Reply with one word: ready"},
@@ -114,6 +137,7 @@ DEPLOYMENT_OPTIONS: Spec = {
     "network": {"type": "dict", "options": NETWORK, "apply_defaults": True},
     "scaling": {"type": "dict", "options": SCALING, "apply_defaults": True},
     "schedule": {"type": "dict", "options": SCHEDULE},
+    "sidecar": {"type": "dict", "options": SIDECAR},
     "health": {"type": "dict", "options": HEALTH, "apply_defaults": True},
     "update": {"type": "dict", "options": UPDATE, "apply_defaults": True},
     "logging": {"type": "dict", "options": LOGGING, "apply_defaults": True},

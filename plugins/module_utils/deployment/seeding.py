@@ -49,8 +49,12 @@ def seed_secrets(deployment: Deployment[Any]) -> tuple[Secret, ...]:
 
 
 def server_secrets(deployment: Deployment[Any]) -> tuple[Secret, ...]:
-    """The secrets of the server: all but that login."""
-    return tuple(secret for secret in deployment.secrets if secret.name not in facts.SEED_VARIABLES)
+    """The secrets of the server: all but that login and the sidecar's."""
+    return tuple(
+        secret
+        for secret in deployment.secrets
+        if secret.name not in facts.SEED_VARIABLES and not secret.name.startswith(facts.SIDECAR_PREFIX)
+    )
 
 
 def problems(deployment: Deployment[Any]) -> Iterator[str]:

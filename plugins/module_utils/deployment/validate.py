@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from ..capabilities import Capabilities
-from . import facts, names, seeding
+from . import facts, names, seeding, sidecar
 from .model import Deployment
 
 _DURATION = re.compile(r"-?\d+(?:\.\d+)?(?:ns|us|ms|s|m|h)?|(?:\d+h)?(?:\d+m)?(?:\d+s)?", re.ASCII)
@@ -32,7 +32,7 @@ def problems(deployment: Deployment[Any], capabilities: Capabilities) -> list[st
     found: list[str] = []
     for rule in (_identity, _models, _runtime, _environment, _resources, _storage, _network, _exposure):
         found += rule(deployment, capabilities)
-    for rule in (_scaling, _schedule, _health, _update, _secrets, _tags):
+    for rule in (_scaling, _schedule, _sidecar, _health, _update, _secrets, _tags):
         found += rule(deployment, capabilities)
     return found
 
@@ -215,6 +215,10 @@ def _schedule(d: Deployment[Any], c: Capabilities) -> Iterator[str]:
         ZoneInfo(d.schedule.timezone)
     except (KeyError, ValueError, OSError):
         yield f"schedule.timezone {show(d.schedule.timezone)} must be a name such as Europe/Berlin"
+
+
+def _sidecar(d: Deployment[Any], c: Capabilities) -> Iterator[str]:
+    yield from sidecar.problems(d)
 
 
 def _health(d: Deployment[Any], c: Capabilities) -> Iterator[str]:

@@ -20,16 +20,18 @@ from ..platform import Observed, Platform, Rollout, Target
 from ..release import CONFIG_HASH, DEPLOYMENT, RECORD_TAGS, Record
 from ..resource import Found, Kind, Wanted, gather
 from ..waiting import Waiter
+from .advice import advice
 from .capabilities import CAPABILITIES
+from .containers import CONTAINER
 from .hardening import posture
 from .options import EcsPlatform
 from .resources import ClusterKind, LogGroupKind, TaskDefinitionKind
 from .rollout import Emit, Limits, Rollouts
 from .scaling import BOUNDS_TAG, ScalableTarget, from_tag, to_tag
 from .service import DEPLOYING, ServiceKind, in_flight, primary, running_release
-from .strategy import is_blue_green, update_strategy
+from .strategy import update_strategy
 from .tasks import address, is_running, of_release
-from .translate import CLUSTER, CONTAINER, LOG_GROUP, SERVICE, TASK_DEFINITION, Names, bundle
+from .translate import CLUSTER, LOG_GROUP, SERVICE, TASK_DEFINITION, Names, bundle
 
 # Members of a service that make a release, so that an abandoned one has to put them back.
 RELEASING = frozenset({*DEPLOYING, "capacityProviderStrategy"})
@@ -181,18 +183,7 @@ class Ecs(Platform):
         return posture(self.deployment)
 
     def notes(self, observed: Observed) -> Sequence[str]:
-        notes = []
-        if update_strategy(self.deployment) == "surge" and not is_blue_green(self.deployment):
-            notes.append(
-                "the load balancer has no alternate target group, so ECS replaces task by task: the new release gets "
-                "traffic once its health check passes, before the prompt is answered"
-            )
-        scaling = self.deployment.scaling
-        if scaling.min != scaling.max:
-            notes.append(
-                f"scaling.max {scaling.max} needs a scalable target of yours: this module starts with {scaling.min} "
-                "and leaves the count to it"
-            )
+        notes = list(advice(self.deployment))
         service = observed.found.get(SERVICE)
         if service is not None and in_flight(service.raw):
             notes.append("a deployment is under way: it is verified if it is what is wanted, else rolled back first")
@@ -289,6 +280,11 @@ class Ecs(Platform):
             problem = f"task definition {release} was deregistered, and ECS runs active ones only: deploy it anew"
         elif not observed.running:
             problem = "the deployment is stopped: start it first (state: started), so that the release can be verified"
+        elif missing := _unserved(observed.found.get(SERVICE), found):
+            problem = (
+                f"the service's load balancer leads to container {missing}, which that release does not have: converge "
+                "its description instead, which changes both"
+            )
         container = _container(found)
         environment = {item["name"]: item.get("value", "") for item in container.get("environment", ())}
         models = parse_models(environment.get(MODELS_VARIABLE, ""))
@@ -381,6 +377,13 @@ class Ecs(Platform):
             return (endpoint_url(self.deployment, ""),)
         hosts = [address(task) for task in tasks]
         return tuple(dict.fromkeys(endpoint_url(self.deployment, host, port) for host in hosts if host))
+
+
+def _unserved(service: Found | None, definition: Found) -> str:
+    """A container that the service's load balancers lead to and the definition lacks, as before a sidecar came."""
+    balancers = service.body.get("loadBalancers", ()) if service else ()
+    names = {item.get("name") for item in definition.body.get("containerDefinitions", ())}
+    return next((item["containerName"] for item in balancers if item.get("containerName") not in names), "")
 
 
 def _container(definition: Found | None) -> dict[str, Any]:

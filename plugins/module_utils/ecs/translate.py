@@ -5,27 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..compare import drop_empty, merge
-from ..deployment.environment import ollama_environment
-from ..deployment.model import Deployment, Secret
-from ..deployment.seeding import SEED, seed_arguments, seed_environment, seed_secrets, seeds, server_secrets
+from ..deployment import sidecar
+from ..deployment.model import Deployment
 from ..release import DEPLOYMENT, SHARED
 from ..resource import Wanted
 from ..unknown import Ref
+from .containers import CONTAINER, VOLUME, containers
 from .options import EcsPlatform, Efs, LoadBalancer
 from .strategy import HOOK_STAGE, hook_minutes, is_blue_green, update_strategy
 
 Ecs = Deployment[EcsPlatform]
 
-CONTAINER = "ollama"
-VOLUME = "models"
-OLLAMA = "/bin/ollama"
-TMP = "/tmp"  # noqa: S108 - the path inside the container
-OPEN_FILES = 65536
 CLUSTER, LOG_GROUP, TASK_DEFINITION, SERVICE = "cluster", "log_group", "task_definition", "service"
 
 
@@ -96,123 +91,13 @@ def task_definition(deployment: Ecs, region: str) -> dict[str, Any]:
         "memory": str(round(deployment.resources.memory_gib * 1024)),
         "executionRoleArn": platform.execution_role,
         "taskRoleArn": platform.task_role,
-        "containerDefinitions": [_container(deployment, region), *_seed(deployment, region)],
+        "containerDefinitions": containers(deployment, region, Names.of(deployment).log_group),
     }
     if deployment.storage.mode != "baked" and platform.efs is not None:
         body["volumes"] = [_efs_volume(platform.efs)]
     if platform.ephemeral_storage_gib is not None:
         body["ephemeralStorage"] = {"sizeInGiB": platform.ephemeral_storage_gib}
     return {key: value for key, value in body.items() if value is not None}
-
-
-def _container(deployment: Ecs, region: str) -> dict[str, Any]:
-    body = {
-        "name": CONTAINER,
-        "image": deployment.image,
-        "essential": True,
-        **_hardened(deployment),
-        "environment": _plain(ollama_environment(deployment)),
-        "secrets": _secrets(server_secrets(deployment)),
-        "portMappings": [{"containerPort": deployment.network.port, "protocol": "tcp"}],
-        "mountPoints": _mounts(deployment, read_only=seeds(deployment)),
-        "resourceRequirements": _gpu(deployment),
-        "ulimits": [{"name": "nofile", "softLimit": OPEN_FILES, "hardLimit": OPEN_FILES}],
-        "stopTimeout": deployment.platform.stop_timeout,
-        "healthCheck": health_check(deployment),
-        "logConfiguration": _log(deployment, region),
-        "dependsOn": [{"containerName": SEED, "condition": "SUCCESS"}] if seeds(deployment) else [],
-    }
-    return dict(drop_empty(body))
-
-
-def _seed(deployment: Ecs, region: str) -> list[dict[str, Any]]:
-    """The container that fills the volume and ends. Without startTimeout, of which Fargate has 120 seconds at most."""
-    seed = deployment.storage.seed
-    if seed is None or not seeds(deployment):
-        return []
-    body = {
-        "name": SEED,
-        "image": seed.image,
-        "essential": False,
-        "entryPoint": list(seed.command),
-        "command": seed_arguments(deployment),
-        **_hardened(deployment),
-        "environment": _plain(seed_environment()),
-        "secrets": _secrets(seed_secrets(deployment)),
-        "mountPoints": _mounts(deployment, read_only=False),
-        "logConfiguration": _log(deployment, region),
-    }
-    return [dict(drop_empty(body))]
-
-
-def _hardened(deployment: Ecs) -> dict[str, Any]:
-    """What all our containers may do, the same for each."""
-    platform, storage = deployment.platform, deployment.storage
-    return {
-        "user": f"{storage.uid}:{storage.gid}",
-        "readonlyRootFilesystem": platform.read_only_root,
-        "dockerSecurityOptions": ["no-new-privileges"] if platform.no_new_privileges else [],
-        "linuxParameters": {
-            "capabilities": {"drop": ["ALL"]} if platform.drop_capabilities else {},
-            "initProcessEnabled": True,
-            # Ollama writes its key pair and the CUDA cache below HOME, which lies in /tmp.
-            "tmpfs": [{"containerPath": TMP, "size": platform.tmp_mib, "mountOptions": ["rw", "nosuid", "nodev"]}],
-        },
-    }
-
-
-def _plain(environment: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "value": value} for name, value in sorted(environment.items())]
-
-
-def _secrets(secrets: Iterable[Secret]) -> list[dict[str, str | None]]:
-    return [{"name": secret.name, "valueFrom": secret.reference} for secret in secrets]
-
-
-def _mounts(deployment: Ecs, *, read_only: bool) -> list[dict[str, Any]]:
-    if deployment.storage.mode == "baked":
-        return []
-    return [{"sourceVolume": VOLUME, "containerPath": deployment.storage.path, "readOnly": read_only}]
-
-
-def _log(deployment: Ecs, region: str) -> dict[str, Any]:
-    return {
-        "logDriver": "awslogs",
-        "options": {
-            "awslogs-group": Names.of(deployment).log_group,
-            "awslogs-region": region,
-            "awslogs-stream-prefix": deployment.name,
-        },
-    }
-
-
-def health_check(deployment: Ecs) -> dict[str, Any]:
-    """The container health check: no shell, no curl. See docs/decisions/ecs-health-check.
-
-    With baked models the main model must be there; on a volume it may arrive after the start: the server must answer.
-    """
-    check = deployment.platform.health_check
-    baked = deployment.storage.mode == "baked"
-    # Without models nothing is deployed: a stop, a rollback or a removal names none.
-    named = baked and deployment.models
-    asked = ["CMD", OLLAMA, "show", deployment.main_model.name] if named else ["CMD", OLLAMA, "ps"]
-    return {
-        "command": list(check.command) or asked,
-        "interval": check.interval,
-        "timeout": check.timeout,
-        "retries": check.retries,
-        "startPeriod": check.start_period,
-    }
-
-
-def _gpu(deployment: Ecs) -> list[dict[str, Any]]:
-    gpu = deployment.resources.gpu
-    if gpu is None:
-        return []
-    if gpu.sharing is None:
-        return [{"type": "GPU", "value": str(gpu.count)}]
-    share = {"memory": gpu.sharing.memory_mib, "maxComputePercent": gpu.sharing.max_compute_percent}
-    return [{"type": "GPU", "sharingStrategy": {"nvidiaMps": drop_empty(share)}}]
 
 
 def _efs_volume(efs: Efs) -> dict[str, Any]:
@@ -273,10 +158,15 @@ def _network(platform: EcsPlatform) -> dict[str, Any]:
     return body
 
 
+def serving_container(deployment: Ecs) -> str:
+    """The container that clients reach."""
+    return CONTAINER if deployment.sidecar is None else sidecar.NAME
+
+
 def _load_balancer(deployment: Ecs, item: LoadBalancer) -> dict[str, Any]:
     body: dict[str, Any] = {
         "targetGroupArn": item.target_group_arn,
-        "containerName": CONTAINER,
+        "containerName": serving_container(deployment),
         "containerPort": deployment.network.port,
     }
     if item.alternate_target_group_arn:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..deployment import hardening
+from ..deployment import hardening, sidecar
 from ..deployment.model import Deployment
 from ..deployment.validate import show
 from ..unknown import is_unknown
@@ -230,6 +230,9 @@ def _rest(d: Ecs) -> Iterator[str]:
     if gpu is not None and gpu.type is not None:
         yield "resources.gpu.type is decided by the capacity provider's instances on ecs: leave it out"
     yield from _between("platform.stop_timeout", d.platform.stop_timeout, 2, FARGATE_STOP_TIMEOUT)
+    if sidecar.grace_seconds(d)[1] > FARGATE_STOP_TIMEOUT:
+        most = FARGATE_STOP_TIMEOUT - 2 * sidecar.MARGIN
+        yield f"sidecar.drain_seconds must be at most {most} on ecs: a container has {FARGATE_STOP_TIMEOUT} s to stop"
     yield from _between("platform.tmp_mib", d.platform.tmp_mib, 64, 65536)
     if d.platform.no_new_privileges and d.platform.compatibility != "EC2":
         yield "platform.no_new_privileges is for compatibility EC2 only (dockerSecurityOptions)"

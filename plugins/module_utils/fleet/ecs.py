@@ -59,10 +59,12 @@ def _describe(aws: Aws, cluster: str, arns: list[str], details: bool) -> list[di
 def _definition(aws: Aws, arn: str, details: bool) -> dict[str, Any]:
     """What the tasks of one definition have in common."""
     answer = aws.call("ecs", "describe_task_definition", taskDefinition=arn, include=["TAGS"])
-    container = _server(answer["taskDefinition"].get("containerDefinitions", []))
+    containers = answer["taskDefinition"].get("containerDefinitions", [])
+    container = _server(containers)
     environment = {item["name"]: item["value"] for item in container.get("environment", [])}
     tags = from_tag_list(answer.get("tags", []))
-    ports = [item["containerPort"] for item in container.get("portMappings", [])]
+    # Behind a sidecar Ollama has no port of its own.
+    ports = [item["containerPort"] for each in (container, *containers) for item in each.get("portMappings", [])]
     return {
         "container": container.get("name", ""),
         "deployment": tags.get(DEPLOYMENT, ""),

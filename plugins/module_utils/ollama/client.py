@@ -85,6 +85,10 @@ class OllamaClient:
     def show(self, name: str) -> ModelDetails:
         return ModelDetails.parse(self._call("POST", "/api/show", {"model": name}, model=name))
 
+    def ready(self, timeout: float | None = None) -> None:
+        """Return if the sidecar before this server has its model in memory; it answers 503, and why, where not."""
+        self._call("GET", "/readyz", timeout=timeout)
+
     def load(self, name: str, keep_alive: int | str = ALWAYS, timeout: float | None = None) -> None:
         """Bring a model into memory and return when it is there.
 
@@ -271,7 +275,7 @@ def _decoded(path: str, raw: bytes) -> Mapping[str, Any]:
 
 
 def _error_text(body: Mapping[str, Any]) -> str:
-    """The text of {"error": "..."} (native) or {"error": {"message": "..."}} (/v1)."""
-    error = body.get("error")
+    """The text of {"error": "..."} (native), {"error": {"message": "..."}} (/v1) or {"reason": "..."} (/readyz)."""
+    error = body.get("error") or body.get("reason")
     text = error.get("message") if isinstance(error, Mapping) else error
     return one_line(str(text or "no reason given"), 300).rstrip(".")

@@ -4,8 +4,9 @@
 """Is this Ollama good? Used by the ollama_probe module and by the reconciler that decides whether a release is good.
 
 `probe` goes through five steps inside one time limit: the server answers, the model is there (and is the pinned one),
-it is resident, it uses the GPU when asked, a real prompt is answered. `ollama ps` exits 0 with nothing loaded and a
-lost GPU falls back to the CPU in silence, so nothing less than all five says anything. `inspect` changes nothing.
+it is resident, it uses the GPU when asked, a real prompt is answered. Behind our sidecar, which hides the memory, its
+readiness stands for the third and the fourth. `ollama ps` exits 0 with nothing loaded and a lost GPU falls back to
+the CPU in silence, so nothing less than all five says anything. `inspect` changes nothing.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ NOT_YET = frozenset(
     {408, 425, 429, 502, 503, 504}
 )  # a server, or the gateway before it, that is still starting or busy
 SOURCE = "Ollama"
+HIDDEN = 404  # what a sidecar says of /api/ps and /api/show; its /readyz tells whether the model is in memory
 SLOW_LOAD = (
     "A large model on a network volume takes minutes: raise timeout, and look at the server's log and its memory."
 )
@@ -43,6 +45,7 @@ class Client(Protocol):
     def tag(self, name: str) -> ModelTag | None: ...
     def resident(self, name: str) -> LoadedModel | None: ...
     def show(self, name: str) -> ModelDetails: ...
+    def ready(self, timeout: float | None = None) -> None: ...
     def load(self, name: str, keep_alive: int | str = -1, timeout: float | None = None) -> None: ...
     def embed(self, name: str, text: str, *, keep_alive: int | str = -1, timeout: float | None = None) -> int: ...
 
@@ -147,6 +150,7 @@ class _Probe:
     sleep: Callable[[float], None]
     on_event: Callable[[str, str], None]
     start: float = field(init=False)
+    hidden: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.start = self.clock()
@@ -163,7 +167,7 @@ class _Probe:
         version = self._server()
         self._model()
         began = self.clock()
-        resident = self._load()
+        resident = self._load_or_wait()
         load_seconds = self.clock() - began
         self._check_gpu(resident)
         answer, speed = self._ask()
@@ -172,7 +176,7 @@ class _Probe:
     def look(self) -> ProbeResult:
         version = self._server()
         tag = self._model()
-        resident = self._until("said what is loaded", lambda: self.client.resident(self.spec.model))
+        resident = self._look_at_memory()
         if resident:
             self._check_gpu(resident)
         return self._result(version, resident, tag.digest, "", None, 0.0)
@@ -215,6 +219,41 @@ class _Probe:
         self._check_digest(tag.digest, "is on disk")
         return tag
 
+    def _look_at_memory(self) -> LoadedModel | None:
+        """What is in memory now, by the sidecar's word where it shows no more."""
+        try:
+            return self._until("said what is loaded", lambda: self.client.resident(self.spec.model))
+        except ApiError as error:
+            if error.status != HIDDEN:
+                raise
+        try:
+            self.client.ready()
+        except ApiError as error:
+            if error.status not in NOT_YET:
+                raise
+            return None
+        return self._by_the_sidecars_word()
+
+    def _load_or_wait(self) -> LoadedModel:
+        """Bring the model into memory, or wait for a sidecar that does so itself."""
+        try:
+            return self._load()
+        except ApiError as error:
+            if error.status != HIDDEN:
+                raise
+            refused = error
+        self.on_event(SOURCE, f"waiting until the sidecar is ready, which has {self.spec.model} loaded")
+        try:
+            self._until("become ready", self.client.ready, hint=SLOW_LOAD)
+        except ApiError as error:
+            raise refused if error.status == HIDDEN else error from None
+        self.on_event(SOURCE, f"{self.client.base_url} is ready, by the sidecar's word")
+        return self._by_the_sidecars_word()
+
+    def _by_the_sidecars_word(self) -> LoadedModel:
+        self.hidden = True
+        return LoadedModel(self.spec.model, "", 0, 0, 0, "")
+
     def _load(self) -> LoadedModel:
         model = self.spec.model
         resident = self._until("said what is loaded", lambda: self.client.resident(model))
@@ -243,6 +282,11 @@ class _Probe:
             )
 
     def _check_gpu(self, resident: LoadedModel) -> None:
+        if self.spec.require_gpu and self.hidden:
+            raise GpuNotUsed(
+                f"{self.client.base_url} does not show whether {self.spec.model} is on a GPU.",
+                hint="Set sidecar.show, or leave require_gpu to the sidecar, which is then ready only on a GPU.",
+            )
         if self.spec.require_gpu and resident.size_vram <= 0:
             raise GpuNotUsed(
                 f"{self.spec.model} on {self.client.base_url} runs on the CPU, 0 of {resident.size} bytes on a GPU.",
@@ -250,15 +294,27 @@ class _Probe:
             )
 
     def _ask(self) -> tuple[str, float | None]:
-        if self._until("described the model", lambda: self.client.show(self.spec.model)).only_embeds:
+        if (
+            not self.hidden
+            and self._until("described the model", lambda: self.client.show(self.spec.model)).only_embeds
+        ):
             return self._ask_for_vector()
         spec = self.spec
-        generation = self._until(
-            "answered the prompt",
-            lambda: self.client.generate(
-                spec.model, spec.prompt, max_tokens=spec.max_tokens, keep_alive=-1, timeout=max(self.left, 1.0)
-            ),
-        )
+        try:
+            generation = self._until(
+                "answered the prompt",
+                lambda: self.client.generate(
+                    spec.model, spec.prompt, max_tokens=spec.max_tokens, keep_alive=-1, timeout=max(self.left, 1.0)
+                ),
+            )
+        except ApiError as error:
+            if self.hidden and error.status == 400 and "does not support generate" in error.message:
+                return self._ask_for_vector()
+            raise
+        return self._judge(generation)
+
+    def _judge(self, generation: Generation) -> tuple[str, float | None]:
+        spec = self.spec
         # A thinking model may spend the whole budget before its first word: that is an answer too.
         whole = generation.answer.strip() or generation.thinking.strip()
         answer, speed = one_line(whole, ANSWER_LIMIT), generation.tokens_per_second

@@ -27,7 +27,9 @@ from tests.helpers.ecs import (
     PLAIN_BALANCER,
     REGION,
     SEEDED,
+    SERVED,
     SHARED_GPU,
+    SIDECAR,
     VOLUME,
     describe,
 )
@@ -130,6 +132,35 @@ def test_home_lies_where_the_container_may_write() -> None:
     body = container(describe())
     home = next(item["value"] for item in body["environment"] if item["name"] == "HOME")
     assert any(home.startswith(f"{mount['containerPath']}/") for mount in body["linuxParameters"]["tmpfs"])
+
+
+def test_clients_reach_the_sidecar_and_nothing_else() -> None:
+    server, front = containers(describe(SERVED))
+    assert "portMappings" not in server
+    assert {item["name"]: item["value"] for item in server["environment"]}["OLLAMA_HOST"] == "127.0.0.1:11435"
+    assert [item["containerPort"] for item in front["portMappings"]] == [11434, 9091]
+    balancers = bundle(describe(SERVED))[translate.SERVICE].body["loadBalancers"]
+    assert [(item["containerName"], item["containerPort"]) for item in balancers] == [("sidecar", 11434)]
+
+
+def test_ecs_stops_the_sidecar_before_ollama_and_gives_both_time_to_drain() -> None:
+    server, front = containers(describe(GPU, sidecar={**SIDECAR, "drain_seconds": 60}))
+    assert front["dependsOn"] == [{"containerName": "ollama", "condition": "START"}]
+    assert front["essential"] is True
+    assert (front["stopTimeout"], server["stopTimeout"]) == (70, 80)
+    assert container(describe(GPU))["stopTimeout"] == 30
+
+
+def test_a_task_is_healthy_while_its_sidecar_lives_even_where_it_drains() -> None:
+    assert containers(describe(SERVED))[1]["healthCheck"]["command"] == [
+        *("CMD", "python3", "-m", "ollama_sidecar.livez")
+    ]
+
+
+def test_the_sidecars_secrets_are_not_the_servers() -> None:
+    server, front = containers(describe(SERVED))
+    assert [item["name"] for item in server["secrets"]] == ["LICENCE"]
+    assert [item["name"] for item in front["secrets"]] == ["SIDECAR_CACHE_URL"]
 
 
 def test_a_baked_image_has_no_mount_that_would_hide_its_models() -> None:

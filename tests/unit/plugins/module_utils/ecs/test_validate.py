@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.ecs.validate import problems
 from ansible_collections.polycloud.ollama.plugins.module_utils.unknown import KNOWN_AFTER_APPLY
-from tests.helpers.ecs import FARGATE, GPU, VOLUME, describe
+from tests.helpers.ecs import FARGATE, GPU, SIDECAR, VOLUME, describe
 
 Changes = dict[str, Any]
 
@@ -96,6 +96,11 @@ WRONG: dict[str, tuple[Changes, Changes, str]] = {
         GPU,
         {"platform": {"load_balancers": [{"target_group_arn": "a", "alternate_target_group_arn": "b"}]}},
         "needs production_listener_rule_arn and role_arn",
+    ),
+    "a drain that ECS would cut": (
+        GPU,
+        {"sidecar": {**SIDECAR, "drain_seconds": 101}},
+        "sidecar.drain_seconds must be at most 100 on ecs",
     ),
     "memberOf nothing": (GPU, {"platform": {"placement_constraints": [{"type": "memberOf"}]}}, "needs an expression"),
     "13 days of logs": (GPU, {"logging": {"retention_days": 13}}, "logging.retention_days 13 is not offered"),

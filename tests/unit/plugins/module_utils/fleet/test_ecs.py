@@ -118,3 +118,28 @@ def test_the_region_is_the_clouds_word_and_not_a_template_of_the_configuration()
 
     assert replica.region == "us-east-1"
     assert type(replica.region) is str
+
+
+class Served(CannedEcs):
+    """Tasks whose Ollama is behind a sidecar."""
+
+    def describe_task_definition(self, **_: Any) -> dict[str, Any]:
+        answer = super().describe_task_definition()
+        ports = [{"containerPort": 8080}, {"containerPort": 9091}]
+        answer["taskDefinition"]["containerDefinitions"].append({"name": "sidecar", "portMappings": ports})
+        return answer
+
+    def _task(self, arn: str) -> dict[str, Any]:
+        return super()._task(arn) | {
+            "attachments": [
+                {
+                    "type": "ElasticNetworkInterface",
+                    "details": [{"name": "privateIPv4Address", "value": "10.0.0.4"}],
+                }
+            ]
+        }
+
+
+def test_behind_a_sidecar_the_url_is_the_sidecars() -> None:
+    [replica] = read(Served(1))
+    assert (replica.url, replica.image) == ("http://10.0.0.4:8080", "ollama:1")

@@ -248,6 +248,59 @@ def test_the_wait_ends_in_time_on_any_clock(scripted: Script) -> None:
     assert pauses == [3, 3, 3, 1]
 
 
+HIDDEN = (404, b'{"error": "not found"}')
+
+
+def behind_a_sidecar(*readiness: Reply) -> dict[str, Reply | Callable[[], Reply]]:
+    """As our sidecar answers: what is in memory is hidden, whether it is ready is not."""
+    script = answering("ready")
+    script["/readyz"] = one_after_another(*readiness)
+    return {**script, "/api/ps": HIDDEN, "/api/show": HIDDEN}
+
+
+READY = (200, b'{"status": "ready"}')
+NOT_READY = (503, b'{"status": "not ready", "reason": "gemma3:4b is not in memory"}')
+
+
+def test_behind_a_sidecar_the_probe_waits_until_it_is_ready_and_asks(scripted: Script) -> None:
+    server = scripted(behind_a_sidecar(NOT_READY, NOT_READY, READY))
+    result = ask(server.url)
+    assert (result.answer, result.resident, result.gpu_ratio) == ("ready", True, 0.0)
+    bodies = [json.loads(body) for _, path, _, body in server.requests if path == "/api/generate"]
+    assert len(bodies) == 1, "the sidecar loads the model, the probe only asks it"
+
+
+def test_behind_a_sidecar_that_is_never_ready_the_probe_says_why(scripted: Script) -> None:
+    with pytest.raises(NotReady, match="gemma3:4b is not in memory"):
+        ask(scripted(behind_a_sidecar(NOT_READY)).url, timeout_s=0.2)
+
+
+def test_a_gateway_that_hides_the_memory_and_is_no_sidecar_is_told_as_it_is(scripted: Script) -> None:
+    script = answering("ready")
+    script["/api/ps"] = HIDDEN
+    with pytest.raises(ServerError) as caught:
+        ask(scripted(script).url)
+    assert caught.value.call == "/api/ps"
+
+
+def test_a_gpu_cannot_be_vouched_for_behind_a_sidecar_that_hides_it(scripted: Script) -> None:
+    with pytest.raises(GpuNotUsed, match="does not show"):
+        ask(scripted(behind_a_sidecar(READY)).url, require_gpu=True)
+
+
+def test_an_embedding_model_behind_a_sidecar_is_asked_for_a_vector(scripted: Script) -> None:
+    script = behind_a_sidecar(READY)
+    script["/api/generate"] = (400, b'{"error": "\\"gemma3:4b\\" does not support generate"}')
+    script["/api/embed"] = (200, b'{"embeddings": [[0.1, 0.2]]}')
+    assert ask(scripted(script).url).answer == "vector of 2 numbers"
+
+
+@pytest.mark.parametrize(("reply", "resident"), [(READY, True), (NOT_READY, False)])
+def test_inspect_takes_the_sidecars_word_and_waits_for_nothing(scripted: Script, reply: Reply, resident: bool) -> None:
+    client = OllamaClient(scripted(behind_a_sidecar(reply)).url)
+    assert inspect(client, ProbeSpec(MODEL, timeout_s=60.0)).resident is resident
+
+
 def test_inspect_reads_and_changes_nothing(engines: Engines) -> None:
     client = OllamaClient(engines.url())
     result = inspect(client, ProbeSpec(MODEL, require_gpu=True))
