@@ -47,6 +47,10 @@ class Indented(yaml.SafeDumper):
         """Never leave the indentation of a list out."""
         super().increase_indent(flow, False)
 
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write what two entry points share twice, so that each can be read alone."""
+        return True
+
 
 def role_options(spec: Spec, docs: dict[str, Any], *, platform: str = "", others: str = "ollama_") -> dict[str, Any]:
     """Turn an argument spec into options of a role; descriptions that name module options name variables instead.
@@ -125,6 +129,9 @@ def specs() -> dict[str, Any]:
     own: dict[str, Any] = yaml.safe_load(OWN.read_text(encoding="utf-8"))
     own["common"]["deployment"]["options"] |= {**deployment_variables(), **platform_variables()}
     own["storage"]["main"]["options"] |= storage_variables()
+    every_image = own.pop("every_image")
+    for entry in ("main", "sidecar"):
+        own["image"][entry]["options"] |= every_image
     return own
 
 
