@@ -13,6 +13,7 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.compare import me
 from ansible_collections.polycloud.ollama.plugins.module_utils.container_apps.options import ContainerAppsPlatform
 from ansible_collections.polycloud.ollama.plugins.module_utils.deployment.model import Deployment
 from ansible_collections.polycloud.ollama.plugins.module_utils.deployment.parse import parse
+from tests.helpers.sidecar_options import KEY, SIDECAR, TOKEN
 
 SCOPE = "/subscriptions/22222222-2222-4222-8222-222222222222/resourceGroups/rg-ollama-westus3"
 IDENTITY = f"{SCOPE}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-ollama"
@@ -79,7 +80,18 @@ SEEDED: dict[str, Any] = merge(
         ],
     },
 )
-CANARIES = ("canary-hf", "canary-log", "canary-account", "canary-registry", "canary-models")
+SERVED: dict[str, Any] = merge(
+    FULL,
+    {
+        "resources": {"cpu": 7.75, "memory_gib": 55.5},
+        "sidecar": {**SIDECAR, "environment": {"SIDECAR_OTLP_ENDPOINT": "http://127.0.0.1:4318"}},
+        "secrets": [
+            {"name": "HF_TOKEN", "value": "canary-hf"},
+            {"name": "SIDECAR_CACHE_URL", "value": "rediss://:canary-redis@redis.example.com"},
+        ],
+    },
+)
+CANARIES = ("canary-hf", "canary-log", "canary-account", "canary-registry", "canary-models", "canary-redis", KEY, TOKEN)
 
 
 def describe(base: Mapping[str, Any] = SMALL, **changes: Any) -> Deployment[ContainerAppsPlatform]:

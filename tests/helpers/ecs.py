@@ -21,6 +21,7 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.outcome import Ou
 from ansible_collections.polycloud.ollama.plugins.module_utils.planner import Consent
 from ansible_collections.polycloud.ollama.plugins.module_utils.reconcile import Reconciler
 from ansible_collections.polycloud.ollama.plugins.module_utils.verification import verifier
+from tests.helpers.sidecar_options import SIDECAR
 from tests.sandbox.launcher import Sandbox
 
 REGION = "us-east-1"
@@ -112,12 +113,6 @@ BALANCED: dict[str, Any] = merge(
     },
 )
 PLAIN_BALANCER: dict[str, Any] = merge(GPU, {"platform": {"load_balancers": [{"target_group_arn": TARGET_GROUP}]}})
-SIDECAR: dict[str, Any] = {
-    "image": f"registry.example.com/ollama-sidecar:0.1.0@{DIGEST}",
-    "keys": [{"id": "web", "sha256": "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"}],
-    "key": "secret",
-    "drain_token": "t" * 32,
-}
 SERVED: dict[str, Any] = merge(
     BALANCED,
     {

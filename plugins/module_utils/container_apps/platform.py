@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from ..azure_files.resources import read_key
 from ..clients.azure_versions import CONTAINER_APPS
+from ..deployment import sidecar
 from ..deployment.endpoint import endpoint_url
 from ..deployment.environment import MODELS_VARIABLE, parse_models
 from ..deployment.hardening import Posture
@@ -191,7 +192,7 @@ class ContainerApps(Platform):
             notes.append("network.port is shared by all revisions: outage expected until the new release answers")
         if self._strategy == STOP_FIRST and observed.exists and not observed.record.last_good:
             notes.append("stop_first: there is no proven release yet to return to")
-        return notes
+        return [*notes, *sidecar.notes(deployment)]
 
     def _check_environment(self, found: Found | None) -> None:
         # A state that needs no definition (stopped, rolled_back) has none that could be compared.

@@ -9,11 +9,13 @@ A template is what a revision is: any change of it makes a new one.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..deployment.environment import ollama_environment
 from ..deployment.model import Secret
 from ..deployment.seeding import SEED, seed_arguments, seed_environment, seed_secrets, seeds, server_secrets
+from ..deployment.sidecar import LIVE, NAME, READY, grace_seconds, sidecar_environment, sidecar_secrets
 from .capabilities import LONGEST_PERIOD, MOST_FAILURES
 from .naming import CONTAINER, MODELS_VOLUME, SEED_VOLUME, Described, secret_name, seed_storage_name, storage_name
 from .options import InitContainer
@@ -28,8 +30,8 @@ def template(deployment: Described) -> dict[str, Any]:
     """The template without its revision suffix."""
     platform = deployment.platform
     body: dict[str, Any] = {
-        "terminationGracePeriodSeconds": platform.termination_grace_period,
-        "containers": [_server(deployment)],
+        "terminationGracePeriodSeconds": max(platform.termination_grace_period, grace_seconds(deployment)[1]),
+        "containers": [_server(deployment), *_sidecar(deployment)],
         "scale": _scale(deployment),
     }
     first = [*_seed(deployment), *(_init_container(deployment, item) for item in platform.init_containers)]
@@ -57,10 +59,11 @@ def _server(deployment: Described) -> dict[str, Any]:
     body: dict[str, Any] = {
         "name": CONTAINER,
         "image": deployment.image,
-        "env": _environment(deployment),
+        "env": _variables(ollama_environment(deployment), server_secrets(deployment)),
         "resources": {"cpu": deployment.resources.cpu, "memory": f"{deployment.resources.memory_gib:g}Gi"},
-        "probes": _probes(deployment),
     }
+    if deployment.sidecar is None:
+        body["probes"] = _probes(deployment, HEALTH_PATH, HEALTH_PATH)
     if platform.command:
         body["command"] = list(platform.command)
     if platform.args:
@@ -70,9 +73,25 @@ def _server(deployment: Described) -> dict[str, Any]:
     return body
 
 
-def _environment(deployment: Described) -> list[dict[str, str]]:
-    plain = [{"name": name, "value": value} for name, value in ollama_environment(deployment).items()]
-    return plain + [_secret_variable(secret) for secret in server_secrets(deployment)]
+def _sidecar(deployment: Described) -> list[dict[str, Any]]:
+    """The container that the ingress reaches. The probes are its own: Ollama is on loopback, where none can go."""
+    sidecar = deployment.sidecar
+    if sidecar is None:
+        return []
+    return [
+        {
+            "name": NAME,
+            "image": sidecar.image,
+            "env": _variables(sidecar_environment(deployment, sidecar), sidecar_secrets(deployment)),
+            "resources": {"cpu": sidecar.cpu, "memory": f"{sidecar.memory_gib:g}Gi"},
+            "probes": _probes(deployment, LIVE, READY),
+        }
+    ]
+
+
+def _variables(environment: Mapping[str, str], secrets: Iterable[Secret]) -> list[dict[str, str]]:
+    plain = [{"name": name, "value": value} for name, value in environment.items()]
+    return plain + [_secret_variable(secret) for secret in secrets]
 
 
 def _secret_variable(secret: Secret) -> dict[str, str]:
@@ -84,14 +103,13 @@ def _seed(deployment: Described) -> list[dict[str, Any]]:
     seed = deployment.storage.seed
     if seed is None or not seeds(deployment):
         return []
-    plain = [{"name": name, "value": value} for name, value in seed_environment().items()]
     return [
         {
             "name": SEED,
             "image": seed.image,
             "command": list(seed.command),
             "args": seed_arguments(deployment),
-            "env": plain + [_secret_variable(secret) for secret in seed_secrets(deployment)],
+            "env": _variables(seed_environment(), seed_secrets(deployment)),
             "volumeMounts": [{**_mount(deployment), "volumeName": SEED_VOLUME}],
         }
     ]
@@ -130,23 +148,28 @@ def _volume(deployment: Described, name: str, storage_of_environment: str) -> di
     return volume
 
 
-def _probes(deployment: Described) -> list[dict[str, Any]]:
-    """Startup covers the start of the server, not the load of a model: that is what the verification waits for."""
+def _probes(deployment: Described, live: str, ready: str) -> list[dict[str, Any]]:
+    """Startup covers the start of the server, not the load of a model: that is what the verification waits for.
+
+    live and ready: paths. Behind a sidecar the ingress sends requests only once the model is in memory.
+    """
     timeout = deployment.health.startup_timeout
     period = min(LONGEST_PERIOD, math.ceil(timeout / MOST_FAILURES))
-    check = {"httpGet": {"path": HEALTH_PATH, "port": deployment.network.port, "scheme": "HTTP"}}
+    port = deployment.network.port
+    alive = {"httpGet": {"path": live, "port": port, "scheme": "HTTP"}}
+    serves = {"httpGet": {"path": ready, "port": port, "scheme": "HTTP"}}
     return [
         {
             "type": "Startup",
-            **check,
+            **alive,
             # The image is pulled before; a server is up in seconds, so the first try need not cost a whole period.
             "initialDelaySeconds": 3,
             "periodSeconds": period,
             "timeoutSeconds": min(5, period),
             "failureThreshold": MOST_FAILURES,
         },
-        {"type": "Liveness", **check, "periodSeconds": 30, "timeoutSeconds": 10, "failureThreshold": 5},
-        {"type": "Readiness", **check, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3},
+        {"type": "Liveness", **alive, "periodSeconds": 30, "timeoutSeconds": 10, "failureThreshold": 5},
+        {"type": "Readiness", **serves, "periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 3},
     ]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..deployment import hardening
+from ..deployment import hardening, sidecar
 from ..deployment.seeding import SEED
 from ..deployment.validate import show
 from ..unknown import is_unknown
@@ -112,24 +112,28 @@ def _gpu(d: Described) -> Iterator[str]:
 
 
 def _fits(d: Described, name: str, profile: Profile) -> Iterator[str]:
-    if d.resources.cpu > profile.cpu:
-        yield f"resources.cpu {d.resources.cpu:g} is above the {profile.cpu:g} vCPU of {name}"
-    if d.resources.memory_gib > profile.memory_gib:
-        yield f"resources.memory_gib {d.resources.memory_gib:g} is above the {profile.memory_gib:g} GiB of {name}"
+    cpu, memory = sidecar.total_size(d)
+    both = "" if d.sidecar is None else " with sidecar"
+    if cpu > profile.cpu:
+        yield f"resources.cpu{both} {cpu:g} is above the {profile.cpu:g} vCPU of {name}"
+    if memory > profile.memory_gib:
+        yield f"resources.memory_gib{both} {memory:g} is above the {profile.memory_gib:g} GiB of {name}"
 
 
 def _consumption(d: Described) -> Iterator[str]:
     """The plain Consumption profile has fixed pairs of vCPU and memory. A profile of another name may be dedicated."""
     if d.wants_gpu or profile_name(d) != CONSUMPTION:
         return
-    cpu, memory, size = d.resources.cpu, d.resources.memory_gib, PROFILES[CONSUMPTION]
+    (cpu, memory), size = sidecar.total_size(d), PROFILES[CONSUMPTION]
+    both = "" if d.sidecar is None else " with sidecar"
     yield from _fits(d, CONSUMPTION, size)
     if cpu % CONSUMPTION_CPU_STEP:
-        yield f"resources.cpu {cpu:g} must be a multiple of {CONSUMPTION_CPU_STEP:g} on the Consumption profile"
+        yield f"resources.cpu{both} {cpu:g} must be a multiple of {CONSUMPTION_CPU_STEP:g} on the Consumption profile"
     if memory != cpu * CONSUMPTION_GIB_PER_CPU:
         yield (
-            f"resources.memory_gib {memory:g} must be {cpu * CONSUMPTION_GIB_PER_CPU:g} with resources.cpu {cpu:g} on "
-            "the Consumption profile (2 GiB for each vCPU); platform.workload_profile can name a dedicated one for more"
+            f"resources.memory_gib{both} {memory:g} must be {cpu * CONSUMPTION_GIB_PER_CPU:g} with resources.cpu{both} "
+            f"{cpu:g} on the Consumption profile (2 GiB for each vCPU); platform.workload_profile can name a dedicated "
+            "one for more"
         )
 
 
@@ -233,6 +237,8 @@ def _template(d: Described) -> Iterator[str]:
         yield f"health.startup_timeout {d.health.startup_timeout} must be at most {longest}: {MOST_FAILURES} probes"
     if not 0 <= d.platform.termination_grace_period <= LONGEST_GRACE:
         yield f"platform.termination_grace_period {d.platform.termination_grace_period} must be 0 to {LONGEST_GRACE}"
+    if sidecar.grace_seconds(d)[1] > LONGEST_GRACE:
+        yield f"sidecar.drain_seconds must be at most {LONGEST_GRACE - 2 * sidecar.MARGIN} on container_apps"
     if not 1 <= d.platform.polling_interval <= 600:
         yield f"platform.polling_interval {d.platform.polling_interval} must be 1 to 600"
     if not 0 <= d.platform.drain <= 3600:

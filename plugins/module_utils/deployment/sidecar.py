@@ -60,6 +60,14 @@ def grace_seconds(deployment: Deployment[Any]) -> tuple[int, int]:
     return drain + MARGIN, drain + 2 * MARGIN
 
 
+def total_size(deployment: Deployment[Any]) -> tuple[float, float]:
+    """vCPU and GiB of Ollama and the sidecar, where the platform sizes each container."""
+    resources, sidecar = deployment.resources, deployment.sidecar
+    if sidecar is None:
+        return resources.cpu, resources.memory_gib
+    return round(resources.cpu + sidecar.cpu, 2), round(resources.memory_gib + sidecar.memory_gib, 2)
+
+
 def sidecar_environment(deployment: Deployment[Any], sidecar: Sidecar) -> dict[str, str]:
     """Names and values, sorted by name."""
     gpu = deployment.health.require_gpu

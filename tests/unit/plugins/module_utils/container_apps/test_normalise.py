@@ -22,7 +22,7 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.container_apps.bo
     serving_revision,
 )
 from ansible_collections.polycloud.ollama.plugins.module_utils.unknown import symbolic
-from tests.helpers.container_apps import FULL, IDENTITY, SCOPE, SEEDED, describe
+from tests.helpers.container_apps import FULL, IDENTITY, SCOPE, SEEDED, SERVED, describe
 from tests.sandbox.azure.container_app_bodies import fill
 
 Body = dict[str, Any]
@@ -71,7 +71,7 @@ def as_answered(wanted: Body, chance: random.Random) -> Body:
 
 deployments = st.builds(
     describe,
-    st.sampled_from([FULL, SEEDED]),
+    st.sampled_from([FULL, SEEDED, SERVED]),
     scaling=st.integers(0, 5).flatmap(
         lambda low: st.builds(lambda high: {"min": low, "max": low + high}, st.integers(1, 5))
     ),

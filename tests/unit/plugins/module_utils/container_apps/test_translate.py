@@ -16,7 +16,8 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.compare import me
 from ansible_collections.polycloud.ollama.plugins.module_utils.container_apps import bodies, normalise, translate
 from ansible_collections.polycloud.ollama.plugins.module_utils.container_apps.naming import secret_values
 from ansible_collections.polycloud.ollama.plugins.module_utils.unknown import symbolic
-from tests.helpers.container_apps import CANARIES, FULL, GPU, SEEDED, SMALL, T4, describe
+from tests.helpers.container_apps import CANARIES, FULL, GPU, SEEDED, SERVED, SMALL, T4, describe
+from tests.helpers.sidecar_options import SIDECAR
 from tests.sandbox.azure import derived_specs, schema, sdk_models
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "container_apps"
@@ -40,6 +41,7 @@ DEPLOYMENTS: dict[str, dict[str, Any]] = {
     "full": FULL,
     "nfs": NFS,
     "seeded": SEEDED,
+    "sidecar": SERVED,
     "public": merge(SMALL, {"network": {"exposure": "public", "authentication": "client_certificate"}}),
     "dedicated": merge(
         GPU,
@@ -223,3 +225,33 @@ def test_normalising_twice_is_normalising_once(name: str) -> None:
     for wanted in translated(name):
         once = forms[wanted.key](symbolic(wanted.body))
         assert forms[wanted.key](once) == once
+
+
+def test_the_ingress_and_every_probe_reach_the_sidecar_and_nothing_else() -> None:
+    properties = translate.app(describe(SERVED))["properties"]
+    server, front = properties["template"]["containers"]
+    assert "probes" not in server
+    assert {item["name"]: item.get("value") for item in server["env"]}["OLLAMA_HOST"] == "127.0.0.1:11435"
+    probes = {probe["type"]: probe["httpGet"] for probe in front["probes"]}
+    assert {kind: get["path"] for kind, get in probes.items()} == {
+        "Startup": "/livez",
+        "Liveness": "/livez",
+        "Readiness": "/readyz",
+    }
+    assert {get["port"] for get in probes.values()} == {properties["configuration"]["ingress"]["targetPort"]}
+
+
+def test_a_replica_has_the_time_to_drain() -> None:
+    def grace(**changes: Any) -> int:
+        return int(translate.app(describe(SMALL, **changes))["properties"]["template"]["terminationGracePeriodSeconds"])
+
+    assert grace() == 60
+    assert grace(sidecar={**SIDECAR, "drain_seconds": 100}) == 120
+    longer = {"platform": {"termination_grace_period": 300}}
+    assert grace(sidecar=SIDECAR, **longer) == 300
+
+
+def test_a_secret_of_the_sidecar_is_a_secret_of_the_app_and_reaches_the_sidecar_alone() -> None:
+    server, front = translate.app(describe(SERVED))["properties"]["template"]["containers"]
+    assert [item["secretRef"] for item in server["env"] if "secretRef" in item] == ["hf-token", "licence"]
+    assert [item["secretRef"] for item in front["env"] if "secretRef" in item] == ["sidecar-cache-url"]

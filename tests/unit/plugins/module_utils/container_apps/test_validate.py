@@ -14,14 +14,15 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.container_apps.ca
 from ansible_collections.polycloud.ollama.plugins.module_utils.container_apps.validate import problems
 from ansible_collections.polycloud.ollama.plugins.module_utils.deployment.validate import problems as general_problems
 from ansible_collections.polycloud.ollama.plugins.module_utils.unknown import KNOWN_AFTER_APPLY
-from tests.helpers.container_apps import FULL, GPU, IDENTITY, SMALL, SUBNET, describe
+from tests.helpers.container_apps import FULL, GPU, IDENTITY, SERVED, SMALL, SUBNET, describe
+from tests.helpers.sidecar_options import SIDECAR
 
 VOLUME = merge(SMALL, {"storage": {"mode": "volume"}})
 SMB = {"share_name": "s", "account_name": "a", "account_key": "k"}
 NFS = {"type": "nfs", "share_name": "/a/s", "server": "a.file.core.windows.net"}
 
 
-@pytest.mark.parametrize("base", [SMALL, GPU, FULL], ids=["small", "gpu", "full"])
+@pytest.mark.parametrize("base", [SMALL, GPU, FULL, SERVED], ids=["small", "gpu", "full", "sidecar"])
 def test_a_sound_deployment_breaks_no_rule(base: dict[str, Any]) -> None:
     deployment = describe(base)
     assert general_problems(deployment, CAPABILITIES) + problems(deployment) == []
@@ -82,6 +83,13 @@ BROKEN: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ),
     (SMALL, {"health": {"startup_timeout": 2401}}, "health.startup_timeout 2401 must be at most 2400"),
     (SMALL, platform(termination_grace_period=601), "platform.termination_grace_period 601"),
+    (SMALL, {"sidecar": {**SIDECAR, "drain_seconds": 581}}, "sidecar.drain_seconds must be at most 580"),
+    (SMALL, {"sidecar": SIDECAR}, "resources.cpu with sidecar 4.25 is above the 4 vCPU of Consumption"),
+    (
+        SMALL,
+        {"resources": {"cpu": 2.0, "memory_gib": 4.0}, "sidecar": {**SIDECAR, "memory_gib": 1.0}},
+        "resources.memory_gib with sidecar 5 must be 4.5 with resources.cpu with sidecar 2.25",
+    ),
     (SMALL, platform(polling_interval=0), "platform.polling_interval 0"),
     (SMALL, platform(drain=-1), "platform.drain -1"),
     (SMALL, platform(init_containers=[{"name": "A", "image": "i"}]), "platform.init_containers.name 'A'"),

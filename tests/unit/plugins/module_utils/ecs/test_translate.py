@@ -29,10 +29,10 @@ from tests.helpers.ecs import (
     SEEDED,
     SERVED,
     SHARED_GPU,
-    SIDECAR,
     VOLUME,
     describe,
 )
+from tests.helpers.sidecar_options import SIDECAR
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "ecs"
 OPERATIONS = {

@@ -11,7 +11,8 @@ import pytest
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.ecs.validate import problems
 from ansible_collections.polycloud.ollama.plugins.module_utils.unknown import KNOWN_AFTER_APPLY
-from tests.helpers.ecs import FARGATE, GPU, SIDECAR, VOLUME, describe
+from tests.helpers.ecs import FARGATE, GPU, VOLUME, describe
+from tests.helpers.sidecar_options import SIDECAR
 
 Changes = dict[str, Any]
 
