@@ -13,6 +13,7 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.aci.options impor
 from ansible_collections.polycloud.ollama.plugins.module_utils.compare import merge
 from ansible_collections.polycloud.ollama.plugins.module_utils.deployment.model import Deployment
 from ansible_collections.polycloud.ollama.plugins.module_utils.deployment.parse import parse
+from tests.helpers.sidecar_options import KEY, SIDECAR, TOKEN
 
 SCOPE = "/subscriptions/22222222-2222-4222-8222-222222222222/resourceGroups/rg-ollama-swedencentral"
 IDENTITY = f"{SCOPE}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/id-ollama"
@@ -109,8 +110,17 @@ GPU: dict[str, Any] = merge(
         "platform": {"location": "usgovvirginia", "accept_retired_gpu": True},
     },
 )
+SERVED: dict[str, Any] = merge(
+    FULL,
+    {
+        "sidecar": SIDECAR,
+        "secrets": [{"name": "SIDECAR_CACHE_URL", "value": "canary-redis"}],
+        "platform": {"sidecars": []},
+    },
+)
 CANARIES = ("canary-hf", "canary-account", "canary-registry", "canary-log")
 SEED_CANARY = "canary-models"
+SIDECAR_CANARIES = ("canary-redis", KEY, TOKEN)
 
 
 def describe(base: Mapping[str, Any] = SMALL, **changes: Any) -> Deployment[AciPlatform]:

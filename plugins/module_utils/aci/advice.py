@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..deployment import sidecar
 from ..deployment.model import Deployment
 from . import capabilities as facts
 from .options import AciPlatform
@@ -25,6 +26,9 @@ def advice(deployment: Deployment[AciPlatform]) -> tuple[str, ...]:
         f"{cpu:g} vCPU and {memory:g} GiB usually need more quota than a subscription has at first": (
             cpu > facts.COMMON_CPU or memory > facts.COMMON_MEMORY_GIB
         ),
+        "no sidecar.drain_token: ACI gives containers no time to stop, so a change of the group cuts running answers": (
+            deployment.sidecar is not None and deployment.sidecar.drain_token is None
+        ),
         "priority Spot: Azure may take the group away at any time, and it has no address": platform.priority == "Spot",
     }
-    return tuple(text for text, holds in notes.items() if holds)
+    return (*(text for text, holds in notes.items() if holds), *sidecar.notes(deployment))

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..deployment.environment import MODELS_VARIABLE, parse_models
 from ..deployment.model import Model
+from ..deployment.sidecar import NAME as SIDECAR
 from .secrets import fill_secrets
 from .translate import CONTAINER
 
@@ -116,10 +117,11 @@ def to_group(
 
 
 def _restore_address(body: Body, current: Mapping[str, Any] | None) -> None:
-    """Give the group its private address again, with the ports that the release's Ollama listens on."""
+    """Give the group its private address again, with the ports of the release's sidecar, or else of its Ollama."""
     if current is None or str(current.get("type")).lower() != "private":
         return
-    ports = _ollama(body).get("ports") or current.get("ports")
+    named = {item["name"]: item["properties"] for item in body["properties"].get("containers") or ()}
+    ports = named.get(SIDECAR, _ollama(body)).get("ports") or current.get("ports")
     body["properties"]["ipAddress"] = {"type": "Private", "ports": copy.deepcopy(ports)}
 
 

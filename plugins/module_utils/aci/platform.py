@@ -25,6 +25,7 @@ from ..unknown import Ref
 from . import history, normalise, readiness, translate
 from .advice import advice
 from .capabilities import CAPABILITIES
+from .drain import Drain
 from .options import AciPlatform
 from .resources import GroupKind, ProfileKind
 from .secrets import fill_secrets, known, take_secrets
@@ -50,6 +51,9 @@ class ContainerGroupPlatform(Platform):
         self._body, self._secrets = take_secrets(whole)
         resource_group = deployment.platform.resource_group
         self._group = GroupKind(client, resource_group, self._secrets, deployed=True)
+        token = deployment.sidecar.drain_token if deployment.sidecar is not None else None
+        self._drain = Drain(token, self._urls, self._restart, emit)
+        self._group.before_end = self._drain.before
         self._profile = ProfileKind(client, resource_group, deployment.tags)
         self.kinds = {"profile": self._profile, "group": self._group}
 
@@ -234,12 +238,15 @@ class ContainerGroupPlatform(Platform):
     def _restore(self, body: Mapping[str, Any], tags: Mapping[str, str], release: str, current: Found) -> Found:
         """PUT an earlier body; where it differs in what is immutable the group is deleted first."""
         name = self.deployment.name
-        if current.id and _needs_recreate(current.body, body):
+        gone = bool(current.id) and _needs_recreate(current.body, body)
+        if gone:
             self._emit("ACI", f"release {release} differs in what is immutable: the group is created anew")
             self._group.delete(current)
         mine = {} if release == ADOPTED else {"release": release}
         kept = {key: value for key, value in tags.items() if key != RELEASE}
-        return self._group.put(name, {**body, **mine}, kept)
+        # What was deleted just now is drained already.
+        with self._drain.before(current.raw if not gone else {}):
+            return self._group.put(name, {**body, **mine}, kept)
 
     def describe(self, observed: Observed, release: str) -> Target | None:
         profile = self._profile.read_revision(self.deployment.name, release, {})
@@ -273,7 +280,9 @@ class ContainerGroupPlatform(Platform):
         return Rollout(release=observed.release, previous=observed.record.last_good)
 
     def stop(self, observed: Observed) -> None:
-        self._client.post(self._group.id(self.deployment.name), "stop", CONTAINER_INSTANCE)
+        group = observed.found["group"]
+        with self._drain.before(group.raw if group else {}):
+            self._client.post(self._group.id(self.deployment.name), "stop", CONTAINER_INSTANCE)
         deadline = time.monotonic() + self.deployment.update.timeout
         delay = FIRST_DELAY
         while not readiness.is_stopped(raw := self._read_group()):
@@ -282,6 +291,9 @@ class ContainerGroupPlatform(Platform):
                 raise WaitTimeout(f"Container group {self.deployment.name} did not stop in time, last seen: {state}.")
             time.sleep(delay)
             delay = min(delay * 1.5, LONGEST_DELAY)
+
+    def _restart(self) -> None:
+        self._client.post(self._group.id(self.deployment.name), "restart", CONTAINER_INSTANCE)
 
     def write_record(self, record: Record) -> None:
         """Write the record tags. Release and secrets digest stay: they were written with the body that they name."""

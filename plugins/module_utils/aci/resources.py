@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ..clients.azure import AzureClient, Operation
@@ -34,6 +35,8 @@ class GroupKind(Kind):
 
     def __init__(self, client: AzureClient, resource_group: str, secrets: Mapping[str, str], *, deployed: bool) -> None:
         self.operation: Operation | None = None
+        # What the platform does before running containers end.
+        self.before_end: Callable[[Mapping[str, Any]], AbstractContextManager[None]] = lambda raw: nullcontext()
         self._client = client
         self._resource_group = resource_group
         self._secrets = secrets
@@ -66,7 +69,8 @@ class GroupKind(Kind):
         paths = [field.path for field in fields]
         if paths and all(path.startswith("tags.") and path != f"tags.{SECRETS}" for path in paths):
             return self.tag(wanted.name, tags)
-        return self.put(wanted.name, wanted.body, tags)
+        with self.before_end(found.raw):
+            return self.put(wanted.name, wanted.body, tags)
 
     def put(self, name: str, body: Mapping[str, Any], tags: Mapping[str, str]) -> Found:
         """Send the whole body, secrets filled in. All containers of an existing group restart."""
@@ -86,7 +90,8 @@ class GroupKind(Kind):
         return self.found(self._client.patch(self.id(name), CONTAINER_INSTANCE, {"tags": dict(tags)}))
 
     def delete(self, found: Found) -> None:
-        self._client.delete(found.id, CONTAINER_INSTANCE)
+        with self.before_end(found.raw):
+            self._client.delete(found.id, CONTAINER_INSTANCE)
 
 
 class ProfileKind(Kind):

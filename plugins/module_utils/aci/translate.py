@@ -8,12 +8,13 @@ The body may hold secret values; C(secrets.take_secrets) parts them from it befo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..deployment.environment import ollama_environment
 from ..deployment.model import Deployment, Secret
 from ..deployment.seeding import SEED, seed_arguments, seed_environment, seed_secrets, seeds, server_secrets
+from ..deployment.sidecar import LIVE, NAME, READY, sidecar_environment, sidecar_secrets
 from .capabilities import DEFAULT_GPU_TYPE
 from .options import AciPlatform, InitContainer, Registry, Sidecar
 
@@ -23,6 +24,7 @@ Aci = Deployment[AciPlatform]
 CONTAINER = "ollama"
 VOLUME = "models"
 FILES_KEY_SECRET = "azure-files-key"  # noqa: S105 - the name of a reference
+HEALTH = "/api/version"
 # The API answers before a model is loaded, so these need no allowance for loading.
 READINESS = {"initialDelaySeconds": 2, "periodSeconds": 5, "failureThreshold": 3, "timeoutSeconds": 5}
 LIVENESS = {"initialDelaySeconds": 60, "periodSeconds": 30, "failureThreshold": 5, "timeoutSeconds": 10}
@@ -42,12 +44,13 @@ def container_group(deployment: Aci) -> Body:
 
 def _properties(deployment: Aci) -> Body:
     platform = deployment.platform
+    others = (_sidecar(deployment, item) for item in platform.sidecars)
     properties: Body = {
         "osType": "Linux",
         "sku": "Standard",
         "priority": platform.priority,
         "restartPolicy": platform.restart_policy,
-        "containers": [_ollama(deployment), *(_sidecar(deployment, item) for item in platform.sidecars)],
+        "containers": [_ollama(deployment), *_front(deployment), *others],
     }
     optional: Body = {
         "initContainers": _init_containers(deployment),
@@ -80,20 +83,45 @@ def _identity(platform: AciPlatform) -> Body:
 
 
 def _ollama(deployment: Aci) -> Body:
-    port = deployment.network.port
-    http = {"path": "/api/version", "port": port, "scheme": "http"}
     settings: Body = {
         "image": deployment.image,
-        "ports": [{"port": port, "protocol": "TCP"}],
-        "environmentVariables": [*_plain(ollama_environment(deployment)), *map(_secret, server_secrets(deployment))],
+        "environmentVariables": _variables(ollama_environment(deployment), server_secrets(deployment)),
         "resources": {"requests": _requests(deployment)},
-        "readinessProbe": {"httpGet": dict(http), **READINESS},
-        "livenessProbe": {"httpGet": dict(http), **LIVENESS},
     }
+    if deployment.sidecar is None:
+        settings |= _reached(deployment.network.port, (), HEALTH, HEALTH)
     mounts = _mounts(deployment, True)
     if mounts:
         settings["volumeMounts"] = mounts
     return {"name": CONTAINER, "properties": settings}
+
+
+def _front(deployment: Aci) -> list[Body]:
+    """The sidecar that clients reach. The probes are its own: Ollama is on loopback, where none can go."""
+    sidecar = deployment.sidecar
+    if sidecar is None:
+        return []
+    settings: Body = {
+        "image": sidecar.image,
+        "environmentVariables": _variables(sidecar_environment(deployment, sidecar), sidecar_secrets(deployment)),
+        "resources": {"requests": {"cpu": sidecar.cpu, "memoryInGB": sidecar.memory_gib}},
+        **_reached(deployment.network.port, (sidecar.metrics_port,), LIVE, READY),
+    }
+    return [{"name": NAME, "properties": settings}]
+
+
+def _reached(port: int, others: tuple[int, ...], live: str, ready: str) -> Body:
+    """The ports of the container that clients reach, and its probes. live and ready: paths at the first port."""
+    http = {"port": port, "scheme": "http"}
+    return {
+        "ports": [{"port": each, "protocol": "TCP"} for each in (port, *others)],
+        "readinessProbe": {"httpGet": {"path": ready, **http}, **READINESS},
+        "livenessProbe": {"httpGet": {"path": live, **http}, **LIVENESS},
+    }
+
+
+def _variables(environment: Mapping[str, str], secrets: Iterable[Secret]) -> list[Body]:
+    return [*_plain(environment), *map(_secret, secrets)]
 
 
 def _requests(deployment: Aci) -> Body:
@@ -155,7 +183,7 @@ def _seed(deployment: Aci) -> list[Body]:
     settings: Body = {
         "image": seed.image,
         "command": [*seed.command, *seed_arguments(deployment)],
-        "environmentVariables": [*_plain(seed_environment()), *map(_secret, seed_secrets(deployment))],
+        "environmentVariables": _variables(seed_environment(), seed_secrets(deployment)),
         "volumeMounts": [{"name": VOLUME, "mountPath": deployment.storage.path, "readOnly": False}],
     }
     return [{"name": SEED, "properties": settings}]
@@ -204,10 +232,12 @@ def _registry(registry: Registry) -> Body:
 
 
 def published_ports(deployment: Aci) -> tuple[int, ...]:
-    """The ports of the group's address: Ollama's own inside a network, the authenticating sidecars' in public."""
+    """The ports of the group's address: that of clients, then the sidecar's metrics, inside a network; in public those
+    of the platform's sidecars that authenticate."""
     if deployment.network.exposure == "public":
         return tuple(port for sidecar in deployment.platform.sidecars for port in sidecar.ports)
-    return (deployment.network.port,)
+    front = deployment.sidecar
+    return (deployment.network.port, *((front.metrics_port,) if front is not None else ()))
 
 
 def _address(deployment: Aci) -> Body:

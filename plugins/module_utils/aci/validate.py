@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ..deployment import hardening
+from ..deployment import hardening, sidecar
 from ..deployment.model import Deployment
 from ..deployment.seeding import SEED
 from ..deployment.validate import show
@@ -73,13 +73,16 @@ def _gpu(d: Aci) -> Iterator[str]:
 
 def _size(d: Aci) -> Iterator[str]:
     cpu, memory = total(d)
-    if d.platform.sidecars and cpu > (facts.CAPABILITIES.max_cpu or cpu):
+    beside = bool(d.platform.sidecars) or d.sidecar is not None
+    if beside and cpu > (facts.CAPABILITIES.max_cpu or cpu):
         yield f"resources.cpu and the sidecars' come to {cpu}; a group has at most {facts.CAPABILITIES.max_cpu}"
-    if d.platform.sidecars and memory > (facts.CAPABILITIES.max_memory_gib or memory):
+    if beside and memory > (facts.CAPABILITIES.max_memory_gib or memory):
         most = facts.CAPABILITIES.max_memory_gib
         yield f"resources.memory_gib and the sidecars' come to {memory}; a group has at most {most}"
+    front = () if d.sidecar is None else (("sidecar.memory_gib", d.sidecar.memory_gib),)
     for option, value in (
         ("resources.memory_gib", d.resources.memory_gib),
+        *front,
         *((f"platform.sidecars {show(s.name)} memory_gib", s.memory_gib) for s in d.platform.sidecars),
     ):
         if abs(value * 10 - round(value * 10)) > 1e-6 or value <= 0:
@@ -88,9 +91,9 @@ def _size(d: Aci) -> Iterator[str]:
 
 def total(d: Aci) -> tuple[float, float]:
     """vCPU and GiB of all containers together."""
-    sidecars = d.platform.sidecars
-    cpu = d.resources.cpu + sum(sidecar.cpu for sidecar in sidecars)
-    memory = d.resources.memory_gib + sum(sidecar.memory_gib for sidecar in sidecars)
+    cpu, memory = sidecar.total_size(d)
+    cpu += sum(item.cpu for item in d.platform.sidecars)
+    memory += sum(item.memory_gib for item in d.platform.sidecars)
     return round(cpu, 2), round(memory, 2)
 
 
@@ -184,7 +187,7 @@ def _storage(d: Aci) -> Iterator[str]:
 
 
 def _containers(d: Aci) -> Iterator[str]:
-    reserved = (CONTAINER, SEED)
+    reserved = (CONTAINER, SEED, sidecar.NAME)
     containers: list[InitContainer | Sidecar] = [*d.platform.init_containers, *d.platform.sidecars]
     names = [container.name for container in containers]
     for name in names:
@@ -192,10 +195,12 @@ def _containers(d: Aci) -> Iterator[str]:
             yield f"platform container name {show(name)} must be 1 to 63 lower-case letters, digits and hyphens"
         elif name in reserved or names.count(name) > 1:
             yield f"platform container name {show(name)} is reserved or used twice"
-    ports = [d.network.port, *(port for sidecar in d.platform.sidecars for port in sidecar.ports)]
+    ports = [d.network.port, *(port for item in d.platform.sidecars for port in item.ports)]
+    if d.sidecar is not None:
+        ports += [d.sidecar.metrics_port, sidecar.OLLAMA_PORT, sidecar.ADMIN_PORT]
     for port in sorted({port for port in ports if ports.count(port) > 1}):
         yield f"platform.sidecars: port {port} is used twice in the group"
-    if len(containers) + 2 > facts.MOST_CONTAINERS:
+    if len(containers) + 2 + (d.sidecar is not None) > facts.MOST_CONTAINERS:
         yield f"platform: a group has at most {facts.MOST_CONTAINERS} containers"
     if any(container.mount_models for container in containers) and d.storage.mode == "baked":
         yield "platform: mount_models needs storage.mode volume or both"

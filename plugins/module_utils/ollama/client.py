@@ -89,6 +89,14 @@ class OllamaClient:
         """Return if the sidecar before this server has its model in memory; it answers 503, and why, where not."""
         self._call("GET", "/readyz", timeout=timeout)
 
+    def drain(self) -> int:
+        """Let the sidecar before this server take no more requests, and stay; returns how many still run."""
+        return int(self._call("POST", "/drain?exit=false", {}).get("working", 0))
+
+    def working(self) -> int:
+        """How many requests the sidecar before this server still answers."""
+        return int(self._call("GET", "/drain").get("working", 0))
+
     def load(self, name: str, keep_alive: int | str = ALWAYS, timeout: float | None = None) -> None:
         """Bring a model into memory and return when it is there.
 

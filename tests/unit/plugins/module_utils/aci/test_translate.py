@@ -15,7 +15,19 @@ import pytest
 from ansible_collections.polycloud.ollama.plugins.module_utils.aci import history, translate
 from ansible_collections.polycloud.ollama.plugins.module_utils.aci.secrets import fill_secrets, take_secrets
 from ansible_collections.polycloud.ollama.plugins.module_utils.compare import merge
-from tests.helpers.aci import CANARIES, FULL, GPU, PUBLIC, SEED_CANARY, SEEDED, SMALL, SPOT, describe
+from tests.helpers.aci import (
+    CANARIES,
+    FULL,
+    GPU,
+    PUBLIC,
+    SEED_CANARY,
+    SEEDED,
+    SERVED,
+    SIDECAR_CANARIES,
+    SMALL,
+    SPOT,
+    describe,
+)
 from tests.sandbox.azure import derived_specs, schema, sdk_models
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "aci"
@@ -36,6 +48,7 @@ DEPLOYMENTS: dict[str, dict[str, Any]] = {
     "small": SMALL,
     "full": FULL,
     "seeded": SEEDED,
+    "sidecar": SERVED,
     "key-vault": REFERENCED,
     "public": PUBLIC,
     "spot": SPOT,
@@ -74,7 +87,7 @@ def test_the_sdk_and_the_specification_know_every_field(name: str, key: str, mod
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_no_secret_value_is_in_a_planned_or_a_kept_body(name: str) -> None:
     text = json.dumps(bodies(name))
-    assert not [canary for canary in (*CANARIES, SEED_CANARY) if canary in text]
+    assert not [canary for canary in (*CANARIES, SEED_CANARY, *SIDECAR_CANARIES) if canary in text]
 
 
 def test_secret_values_are_put_in_when_the_group_is_written() -> None:
@@ -135,3 +148,28 @@ def test_overrides_reach_a_container_by_its_name() -> None:
     container = body["properties"]["containers"][0]["properties"]
     assert container["command"] == ["/serve"]
     assert container["image"] == SMALL["image"]
+
+
+def test_clients_and_probes_reach_the_sidecar_and_nothing_else() -> None:
+    properties = translate.container_group(describe(SERVED))["properties"]
+    server, front = (item["properties"] for item in properties["containers"])
+    assert not {"ports", "readinessProbe", "livenessProbe"} & set(server)
+    assert {item["name"]: item.get("value") for item in server["environmentVariables"]}["OLLAMA_HOST"] == (
+        "127.0.0.1:11435"
+    )
+    assert [port["port"] for port in properties["ipAddress"]["ports"]] == [11434, 9091]
+    assert [port["port"] for port in front["ports"]] == [11434, 9091]
+    probes = {kind: front[kind]["httpGet"] for kind in ("livenessProbe", "readinessProbe")}
+    assert {kind: (get["path"], get["port"]) for kind, get in probes.items()} == {
+        "livenessProbe": ("/livez", 11434),
+        "readinessProbe": ("/readyz", 11434),
+    }
+
+
+@pytest.mark.parametrize(("then", "ports"), [(SERVED, [11434, 9091]), (FULL, [11434])], ids=["sidecar", "none"])
+def test_a_release_comes_back_with_its_own_ports(then: dict[str, Any], ports: list[int]) -> None:
+    """A profile keeps no private address; whether the release had a sidecar decides which ports the group opens."""
+    body, values = take_secrets(translate.container_group(describe(then)))
+    now, _ = take_secrets(translate.container_group(describe(FULL if then is SERVED else SERVED)))
+    back, _missing = history.to_group(history.to_profile(body, "0" * 40), now, values)
+    assert [port["port"] for port in back["properties"]["ipAddress"]["ports"]] == ports

@@ -13,10 +13,13 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.aci.capabilities 
 from ansible_collections.polycloud.ollama.plugins.module_utils.aci.validate import problems
 from ansible_collections.polycloud.ollama.plugins.module_utils.deployment import validate
 from ansible_collections.polycloud.ollama.plugins.module_utils.unknown import KNOWN_AFTER_APPLY
-from tests.helpers.aci import FILES, FULL, GPU, IDENTITY, PUBLIC, SMALL, SPOT, SUBNET, describe
+from tests.helpers.aci import FILES, FULL, GPU, IDENTITY, PUBLIC, SERVED, SMALL, SPOT, SUBNET, describe
+from tests.helpers.sidecar_options import SIDECAR
 
 
-@pytest.mark.parametrize("base", [SMALL, FULL, PUBLIC, SPOT, GPU], ids=["small", "full", "public", "spot", "gpu"])
+@pytest.mark.parametrize(
+    "base", [SMALL, FULL, SERVED, PUBLIC, SPOT, GPU], ids=["small", "full", "sidecar", "public", "spot", "gpu"]
+)
 def test_the_samples_of_these_tests_break_no_rule(base: dict[str, Any]) -> None:
     deployment = describe(base)
 
@@ -44,6 +47,14 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "memory step": (SMALL, {"resources": {"memory_gib": 1.25}}, "multiple of 0.1"),
     "too big with sidecars": (FULL, {"resources": {"cpu": 31}}, "come to 31.5"),
+    "too big with the sidecar": (SMALL, {"resources": {"cpu": 31}, "sidecar": SIDECAR}, "come to 31.25"),
+    "memory step of the sidecar": (SMALL, {"sidecar": {**SIDECAR, "memory_gib": 0.55}}, "sidecar.memory_gib 0.55"),
+    "a container with its name": (
+        FULL,
+        {"sidecar": SIDECAR, "platform": {"sidecars": [{"name": "sidecar", "image": "i", "ports": [1]}]}},
+        "'sidecar' is reserved or used twice",
+    ),
+    "the port of its metrics": (FULL, {"sidecar": {**SIDECAR, "metrics_port": 9090}}, "port 9090 is used twice"),
     "subnet id": (SMALL, {"platform": {"subnet_id": "containers"}}, "must be the resource id of a subnet"),
     "public in a subnet": (PUBLIC, {"platform": {"subnet_id": SUBNET}}, "has no public address"),
     "private without a subnet": (SMALL, {"platform": {"subnet_id": None}}, "platform.subnet_id is needed"),
