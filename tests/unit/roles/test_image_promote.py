@@ -43,12 +43,11 @@ def prepare(folder: Path) -> dict[str, tuple[dict[str, Any], str]]:
     (torn.folder / "evidence" / "validate-b.json").write_text('{"kind": "validate"')
     mixed.validated(IMAGE, "b", passed=False)
     histories = {"taken": json.dumps({"moves": [TAKEN_BACK]}), "garbled": "{"}
-    for name, text in histories.items():
-        (folder / name).mkdir()
-        (folder / name / "promote.json").write_text(text)
-
-    (folder / "built").mkdir()
-    (folder / "built" / "image.json").write_text(json.dumps({"reference": IMAGE}))
+    left = {f"{name}/promote.json": text for name, text in histories.items()}
+    left |= dict.fromkeys(["built/image.json", "sidecar/sidecar.json"], json.dumps({"reference": IMAGE}))
+    for name, text in left.items():
+        (folder / name).parent.mkdir()
+        (folder / name).write_text(text)
 
     def case(promotion: Promotion = passed, history: str = "none", **change: Any) -> dict[str, Any]:
         places = {
@@ -63,6 +62,7 @@ def prepare(folder: Path) -> dict[str, tuple[dict[str, Any], str]]:
         "older is allowed": (case(stale, image_promote_max_age=200), REACHED),
         "one file": (case(image_promote_evidence=one_file), REACHED),
         "built last": (case(history="built", image_reference=""), REACHED),
+        "sidecar built last": (case(history="sidecar", image_reference=""), REACHED),
         "no image": (case(image_reference=""), "holds no image.json of a build"),
         "a tag": (case(image_reference="127.0.0.1:9/team/ollama:1"), "is not pinned"),
         "another image": (case(image_reference=OTHER), "runs another image"),
@@ -100,7 +100,7 @@ def test_each_refusal_says_why_and_only_what_passed_reaches_the_registry(told: d
     unlike = {name: said for name, (said, expected) in told.items() if expected not in said}
     assert unlike == {}
     reached = {name for name, (said, _expected) in told.items() if REACHED in said}
-    assert reached == {"reaches the registry", "older is allowed", "one file", "built last"}
+    assert reached == {"reaches the registry", "older is allowed", "one file", "built last", "sidecar built last"}
 
 
 @pytest.mark.parametrize("entry", ["promote", "fallback", "repository"])
