@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.demo import metrics
 from tests.demo.load import Count, Load
 from tests.demo.show import run
 from tests.sandbox.launcher import Sandbox
@@ -53,6 +54,7 @@ class Demo:
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build"),
         }
+        self._sandbox = sandbox
         self._everything = everything
         self.times: dict[str, float] = {}
         self.report: Json = {}
@@ -64,7 +66,9 @@ class Demo:
         self._fleet()
         self._converged_again(deployed)
         self._stopped()
-        self._bad_release(self._started())
+        running = self._started()
+        self._bad_release(running)
+        self._counted(running)
 
     def _planned(self) -> None:
         plan = self._play("plan", "The plan: nothing exists yet, nothing is changed", "site", "--check", "--diff")
@@ -117,6 +121,21 @@ class Demo:
         self.report["bad_release"] = results
         for name, result in results.items():
             _hold_bad_release(name, result)
+
+    def _counted(self, running: Json) -> None:
+        """One prompt to each target, and what its sidecar has counted of it."""
+        print("\n== The sidecars in front of them count: one prompt to each target", flush=True)
+        start, counted = time.monotonic(), {}
+        for target in running["targets"]:
+            name, endpoint = target["target"], target["endpoints"][0]
+            addresses = metrics.sidecars_of(endpoint, self._sandbox.client.workloads())
+            expect(bool(addresses), f"{name} has no sidecar")
+            counted[name] = metrics.of_one_prompt(endpoint, addresses, MODEL)
+            expect(counted[name]["requests"] == 1, f"the sidecar of {name} counted {counted[name]}")
+            expect(counted[name]["generated_tokens"] > 0, f"the sidecar of {name} counted no token")
+        self.report["metrics"] = counted
+        self.times["metrics"] = round(time.monotonic() - start, 1)
+        print("", *(f"    {line}" for line in metrics.table(counted)), sep="\n")
 
     def _play(self, name: str, title: str, playbook: str, *options: str, code: int = 0) -> Json:
         """Run a playbook on all targets and return the report that it wrote."""

@@ -42,6 +42,11 @@ VERSION = "0.32.15"
 OPENAI_ERRORS = {400: "invalid_request_error", 404: "not_found_error"}
 
 
+def encoded(body: Json) -> bytes:
+    """Return JSON without spaces, as Ollama's own encoder writes it."""
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers requests with the engine that ``serve`` has put on the class."""
 
@@ -98,7 +103,7 @@ class Handler(BaseHTTPRequestHandler):
     def send_json(self, body: Json, status: int = 200) -> None:
         """Send one JSON object. Ollama names the character set on its own routes only."""
         content_type = "application/json" + ("" if self.path.startswith("/v1/") else "; charset=utf-8")
-        self.send_bytes(json.dumps(body).encode(), content_type, status)
+        self.send_bytes(encoded(body), content_type, status)
 
     def send_stream(self, lines: Iterator[bytes], content_type: str) -> None:
         """Send chunks as they come."""
@@ -112,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_ndjson(self, bodies: Iterator[Json]) -> None:
         """Send JSON objects, one per line."""
-        self.send_stream((json.dumps(body).encode() + b"\n" for body in bodies), "application/x-ndjson")
+        self.send_stream((encoded(body) + b"\n" for body in bodies), "application/x-ndjson")
 
     def root(self, body: Json) -> None:
         """Answer the health check of the server's root."""
@@ -330,7 +335,7 @@ def _events(head: Json, tokens: Iterator[str]) -> Iterator[bytes]:
     def event(content: str, reason: str | None) -> bytes:
         choice = {"index": 0, "delta": {"role": "assistant", "content": content}, "finish_reason": reason}
         chunk = {**head, "object": "chat.completion.chunk", "choices": [choice]}
-        return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+        return b"data: " + encoded(chunk) + b"\n\n"
 
     for token in tokens:
         yield event(token, None)

@@ -4,7 +4,8 @@
 """The process runtime: a running task or replica is a local process that speaks Ollama's HTTP API.
 
 Each workload has an address of its own in 127.64.0.0/13, so that all of them listen on Ollama's port. The process is
-the test engine (``engine.py``), or the real ``ollama`` where POLYCLOUD_SANDBOX_ENGINE=ollama and it is installed.
+the test engine (``engine.py``), or the real ``ollama`` where POLYCLOUD_SANDBOX_ENGINE=ollama and it is installed. The
+sidecar beside it is the real one (``sidecars.py``).
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.sandbox import sidecars
 
 PORT = 11434
 # Linux answers on all of 127.0.0.0/8 without any set-up; each kind of address has a /16 of its own.
@@ -80,9 +83,10 @@ class Workload:
         return 128 - code if code is not None and code < 0 else code
 
     def healthy(self) -> bool:
-        """Say whether the API answers, which is all that ``ollama ps`` or an HTTP probe would see."""
+        """Say whether the API answers, which is all that ``ollama ps``, a sidecar's check or a probe would see."""
+        path = "/livez" if sidecars.is_sidecar(self.spec.environment) else "/api/version"
         try:
-            return self.http("GET", "/api/version", timeout=PROBE_SECONDS)[0] == 200
+            return self.http("GET", path, timeout=PROBE_SECONDS)[0] == 200
         except (OSError, http.client.HTTPException):
             return False
 
@@ -108,9 +112,16 @@ class Workload:
             _signal_group(self.pid, signal.SIGKILL)
         self._process.wait(5)
 
-    def stop(self, grace: float = 2.0) -> None:
-        """End the process and its children: SIGTERM, and after ``grace`` seconds SIGKILL."""
+    def stop(self, grace: float = 2.0, *, drains: bool = True) -> None:
+        """End the process and its children: SIGTERM, and after ``grace`` seconds SIGKILL.
+
+        drains: the platform gives a sidecar its time to drain, and Ollama outlives the sidecar beside it.
+        """
+        drains = drains and grace > 0
+        grace = max(grace, sidecars.stop_seconds(self.spec.environment)) if drains else grace
         if self.alive():
+            if drains:
+                sidecars.hold(self.spec.environment, self.spec.address)
             _signal_group(self.pid, signal.SIGTERM)
         try:
             self._process.wait(grace)
@@ -234,6 +245,10 @@ def uses_real_engine() -> bool:
 def _command(spec: WorkloadSpec, faults: frozenset[str], environment: dict[str, str], directory: Path) -> list[str]:
     """Return the command line of a workload; adapts ``environment`` for the real engine."""
     python = [sys.executable, "-I", "-S", "-c"]
+    if sidecars.is_sidecar(environment):
+        environment.update(sidecars.placed(environment, spec.address))
+        command = ("/bin/false",) if "crash" in faults else sidecars.COMMAND
+        return [*python, _SUPERVISOR_BOOT, *command]
     if uses_real_engine() and not faults:
         environment["OLLAMA_HOST"] = f"{spec.address}:{spec.port}"
         environment["OLLAMA_MODELS"] = os.environ.get("POLYCLOUD_SANDBOX_OLLAMA_MODELS", str(directory / "models"))

@@ -83,8 +83,9 @@ class AwsCloud:
             self._world.clear()
             self._take_moto()
         for task in tasks:
-            if task.workload is not None and task.workload.alive():
-                task.workload.stop(0)
+            for workload in task.processes:
+                if workload.alive():
+                    workload.stop(0)
             if task.address is not None:
                 self._world.runtime.release_address(task.address)
 

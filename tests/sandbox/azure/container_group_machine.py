@@ -12,13 +12,14 @@ from typing import Any
 
 from tests.sandbox.azure.arm import Json
 from tests.sandbox.azure.container_group_rules import gpu_requests
-from tests.sandbox.azure.containers import ContainerRun, new_event, ollama_index, ollama_port
+from tests.sandbox.azure.containers import ContainerRun, new_event, ollama_index, server_port
 from tests.sandbox.azure.gpus import gpus_in_use
 from tests.sandbox.azure.mounts import mount_problem
 from tests.sandbox.azure.operations import Operation
 from tests.sandbox.azure.probes import ProbeSpec, probe_fields
 from tests.sandbox.azure.world import Resource, World
 from tests.sandbox.runtime import WorkloadSpec, image_faults
+from tests.sandbox.sidecars import is_sidecar
 
 IN_TRANSITION = ("Pending", "Creating", "Stopping", "Deleting")
 
@@ -191,7 +192,8 @@ class ContainerGroupMachine:
         ollama = ollama_index(list(zip(images, environments, ports, strict=True)))
         runs = []
         for index, container in enumerate(containers):
-            spec = self._workload(container, environments[index]) if index == ollama else None
+            runs_here = index == ollama or is_sidecar(environments[index])
+            spec = self._workload(container, environments[index]) if runs_here else None
             make_spec = None if spec is None else partial(_same, spec)
             runs.append(
                 ContainerRun(
@@ -201,6 +203,8 @@ class ContainerGroupMachine:
                     make_spec,
                     properties["restartPolicy"],
                     _probes(container["properties"]),
+                    # A group has no grace period that could be set.
+                    drains=False,
                 )
             )
         return runs
@@ -211,7 +215,7 @@ class ContainerGroupMachine:
             image=container["properties"]["image"],
             environment=environment,
             address=str(self.ip),
-            port=ollama_port(environment),
+            port=server_port(environment),
             gpu=bool(container["properties"]["resources"]["requests"].get("gpu")),
             name=f"{self._resource.id.name}/{container['name']}",
             files=_secret_files(properties.get("volumes") or [], container["properties"]),

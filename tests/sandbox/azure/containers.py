@@ -3,20 +3,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One container of a container group or a replica: its process, its restarts, its probes, its events.
 
-The container that runs Ollama is a real local process. Others (a sidecar, an init container) are only imagined: they
-run and stay running, unless the tag of their image names the fault ``crash`` or ``missing``.
+The containers that run Ollama and our sidecar are real local processes. Others (an init container) are only imagined:
+they run and stay running, unless the tag of their image names the fault ``crash`` or ``missing``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from tests.sandbox.azure.arm import Json, now_text
 from tests.sandbox.azure.probes import Probe, ProbeSpec
 from tests.sandbox.azure.world import World
 from tests.sandbox.runtime import PORT, ImagePullError, Workload, WorkloadSpec, image_faults
+from tests.sandbox.sidecars import START_SECONDS, is_sidecar, listen_port
 
 BACK_OFF_START, BACK_OFF_LIMIT = 10.0, 300.0
 PULL_BACK_OFF = 20.0
@@ -33,6 +35,8 @@ class ContainerRun:
         make_spec: Callable[[], WorkloadSpec] | None,
         restart_policy: str = "Always",
         probes: Sequence[ProbeSpec] = (),
+        *,
+        drains: bool = True,
     ) -> None:
         self.name, self.image = name, image
         self.phase, self.detail = "Waiting", ""
@@ -47,6 +51,7 @@ class ContainerRun:
         self.probes: list[Probe] = []
         self._world, self._make_spec = world, make_spec
         self._policy, self._probe_specs = restart_policy, tuple(probes)
+        self._drains = drains
         self._not_before = 0.0
         self._started = 0.0
         self._stopping: Future[Any] | None = None
@@ -97,7 +102,7 @@ class ContainerRun:
         workload, self.workload = self.workload, None
         if workload is not None:
             self._logs = workload.log()[-65536:]
-            self._stopping = self._world.submit(workload.stop)
+            self._stopping = self._world.submit(partial(workload.stop, drains=self._drains))
         return self._stopping
 
     def finish(self, exit_code: int, detail: str) -> None:
@@ -138,7 +143,8 @@ class ContainerRun:
         for probe in self._active_probes():
             if probe.tick(now) and probe.last_failed:
                 self._event("Unhealthy", f"{probe.spec.kind} probe failed", "Warning")
-        young = now - self._started < self._world.timing.probe_grace
+        slow = START_SECONDS if is_sidecar(self.workload.spec.environment) else 0.0
+        young = now - self._started < self._world.timing.probe_grace + slow
         if not young and any(probe.exhausted for probe in self._active_probes() if probe.spec.kind != "Readiness"):
             self._event("Killing", f"Container {self.name} failed its probe and will be restarted", "Warning")
             self.halt()
@@ -191,8 +197,10 @@ def new_event(name: str, message: str, kind: str = "Normal") -> Json:
     return {"count": 1, **times, "name": name, "message": message, "type": kind}
 
 
-def ollama_port(environment: dict[str, str]) -> int:
-    """Return the port on which Ollama listens: that of OLLAMA_HOST, else its default."""
+def server_port(environment: dict[str, str]) -> int:
+    """Return the port on which a sidecar listens, or Ollama: that of OLLAMA_HOST, else its default."""
+    if is_sidecar(environment):
+        return listen_port(environment)
     tail = environment.get("OLLAMA_HOST", "").rsplit("/", 1)[-1].rpartition(":")[2]
     return int(tail) if tail.isdigit() else PORT
 

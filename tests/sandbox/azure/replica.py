@@ -13,12 +13,13 @@ from functools import partial
 from typing import Any
 
 from tests.sandbox.azure.arm import Json, now_text
-from tests.sandbox.azure.containers import ContainerRun, ollama_index, ollama_port
+from tests.sandbox.azure.containers import ContainerRun, ollama_index, server_port
 from tests.sandbox.azure.gpus import gpus_in_use
 from tests.sandbox.azure.mounts import mount_problem
 from tests.sandbox.azure.probes import ProbeSpec, probe_fields
 from tests.sandbox.azure.world import Resource, World
 from tests.sandbox.runtime import WorkloadSpec, image_faults
+from tests.sandbox.sidecars import is_sidecar
 
 # Probes that Azure adds where there is an ingress and the container has none of that kind.
 DEFAULT_PROBES: dict[str, dict[str, Any]] = {
@@ -57,6 +58,17 @@ class Replica:
     def ready(self) -> bool:
         """Say whether it may receive requests."""
         return bool(self.runs) and all(run.ready for run in self.runs)
+
+    @property
+    def started(self) -> bool:
+        """Say whether all containers have passed their startup probes."""
+        return bool(self.runs) and all(run.started for run in self.runs)
+
+    @property
+    def behind_sidecar(self) -> bool:
+        """Say whether a sidecar stands in front of its Ollama."""
+        containers = self._plan.template["containers"]
+        return any(is_sidecar(_environment(container, self._plan.secrets)) for container in containers)
 
     @property
     def gpus_held(self) -> int:
@@ -119,10 +131,12 @@ class Replica:
         environments = [_environment(container, self._plan.secrets) for container in containers]
         described = [(container["image"], env, ()) for container, env in zip(containers, environments, strict=True)]
         ollama = ollama_index(described)
+        sidecar = next((index for index, environment in enumerate(environments) if is_sidecar(environment)), None)
+        front = ollama if sidecar is None else sidecar
         runs = []
         for index, container in enumerate(containers):
-            make_spec = partial(self._workload, index) if index == ollama else None
-            port = self._plan.target_port if index == ollama else None
+            make_spec = partial(self._workload, index) if index in (ollama, sidecar) else None
+            port = self._plan.target_port if index == front else None
             runs.append(
                 ContainerRun(
                     self._world, container["name"], container["image"], make_spec, "Always", probes(container, port)
@@ -141,7 +155,7 @@ class Replica:
             image=container["image"],
             environment=environment,
             address=str(self.address),
-            port=ollama_port(environment),
+            port=server_port(environment),
             gpu=self._plan.gpu,
             name=f"{self.name}/{container['name']}",
             files=_secret_files(self._plan.template, container, self._plan.secrets),

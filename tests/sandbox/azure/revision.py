@@ -15,6 +15,7 @@ from tests.sandbox.azure.ingress import Listener
 from tests.sandbox.azure.replica import Replica, ReplicaPlan
 from tests.sandbox.azure.scalers import cron_replicas, wakes_on_request
 from tests.sandbox.azure.world import World
+from tests.sandbox.sidecars import START_SECONDS
 
 
 class Revision:
@@ -32,6 +33,7 @@ class Revision:
         self._failed_state = "Failed"
         self._world, self._make_plan = world, make_plan
         self._since: float | None = None
+        self._up_since: float | None = None
         self._woken_until = 0.0
         self._turn = 0
 
@@ -81,6 +83,7 @@ class Revision:
     def provision(self) -> None:
         """Begin anew to become ready."""
         self.active, self.provisioning, self.error, self._since = True, "Provisioning", "", None
+        self._up_since = None
 
     def fail(self, message: str, state: str = "Failed") -> None:
         """Give up; the replicas go on trying, as they do in Azure."""
@@ -139,5 +142,10 @@ class Revision:
                 return
         timing = self._world.timing
         waiting = any(not replica.assigned for replica in self.replicas)
-        if now - self._since > (timing.assign_deadline if waiting else timing.deadline):
+        starting = any(replica.behind_sidecar and not replica.started for replica in self.replicas)
+        self._up_since = now if self._up_since is None and not starting else self._up_since
+        # What waits for its model has its time once the sidecar runs, however slow this machine has started that.
+        since = self._since if waiting or starting else max(self._since, self._up_since or 0.0)
+        slow = START_SECONDS if starting else 0.0
+        if now - since > (timing.assign_deadline if waiting else timing.deadline + slow):
             self.fail(f"Deployment Progress Deadline Exceeded. {ready}/{wanted} replicas ready.")

@@ -211,7 +211,10 @@ class Service:
 
 @dataclass(eq=False)
 class Task:
-    """A task; ``workload`` is its process. Times in ``moments`` are monotonic, the others are times of day."""
+    """A task; ``workload`` is its Ollama, ``sidecar`` what stands in front.
+
+    Times in ``moments`` are monotonic, the others are times of day.
+    """
 
     id: str
     arn: str
@@ -234,6 +237,7 @@ class Task:
     zone: str | None = None
     gpus: list[Gpu] = field(default_factory=list)
     workload: Workload | None = None
+    sidecar: Workload | None = None
     start_error: Exception | None = None
     stop_code: str | None = None
     stopped_reason: str | None = None
@@ -259,6 +263,11 @@ class Task:
         if self.last_status != "RUNNING" or self.desired_status != "RUNNING":
             return False
         return self.health == "HEALTHY" if self.definition.checked() else self.settled
+
+    @property
+    def processes(self) -> list[Workload]:
+        """Return what runs, in the order in which it stops: the sidecar depends on Ollama's container."""
+        return [workload for workload in (self.sidecar, self.workload) if workload is not None]
 
     def enter(self, status: str) -> None:
         """Enter a status."""

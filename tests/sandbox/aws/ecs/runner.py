@@ -15,7 +15,8 @@ from collections.abc import Callable
 from tests.sandbox.aws.ecs import placement, workload_spec
 from tests.sandbox.aws.ecs.model import Task, now
 from tests.sandbox.aws.ecs.world import Region
-from tests.sandbox.runtime import ImagePullError
+from tests.sandbox.runtime import ImagePullError, Workload
+from tests.sandbox.sidecars import START_SECONDS
 
 Job = Callable[[], None]
 EXITED = "Essential container in task exited"
@@ -44,7 +45,7 @@ def _start_job(region: Region, task: Task) -> Job:
 
     def job() -> None:
         address = None
-        workload = None
+        started: list[Workload] = []
         problem: Exception | None = None
         try:
             address = runtime.allocate_address("ecs")
@@ -52,18 +53,23 @@ def _start_job(region: Region, task: Task) -> Job:
             with lock:
                 workload_spec.check_secrets(task, region.name)
                 workload_spec.check_dependencies(task)
-                spec = workload_spec.build(task, region.name, address)
-            workload = runtime.start(spec)
+                first = workload_spec.build(task, region.name, address)
+                second = workload_spec.build_sidecar(task, region.name, address)
+            started.append(runtime.start(first))
+            if second is not None:
+                started.append(runtime.start(second))
         except (ImagePullError, workload_spec.SecretError, workload_spec.DependencyError, OSError) as error:
             problem = error
         with lock:
-            task.workload, task.address, task.start_error = workload, address, problem
+            task.workload, task.sidecar = (*started, None, None)[:2]
+            task.address, task.start_error = address, problem
             task.pull_stopped_at = now()
             task.job_running = False
             forgotten = region.world.regions.get(region.name) is not region
-        if forgotten and workload is not None:
-            # The cloud was reset while the process started.
-            workload.stop(0)
+        if forgotten:
+            # The cloud was reset while the processes started.
+            for workload in started:
+                workload.stop(0)
 
     return job
 
@@ -85,8 +91,9 @@ def _started(task: Task) -> None:
 def _running(region: Region, task: Task) -> Job | None:
     timing = region.world.timing
     moment = time.monotonic()
-    if task.workload is None or not task.workload.alive():
-        task.exit_code = task.workload.exit_code() if task.workload else None
+    ended = [workload for workload in task.processes if not workload.alive()]
+    if ended or not task.processes:
+        task.exit_code = ended[0].exit_code() if ended else None
         task.stop("EssentialContainerExited", EXITED)
         return None
     if moment - task.moments["running"] >= timing.settle:
@@ -100,12 +107,12 @@ def _running(region: Region, task: Task) -> Job | None:
 
 def _probe_job(region: Region, task: Task) -> Job:
     task.job_running = True
-    workload, lock = task.workload, region.world.lock
+    lock = region.world.lock
     # A command that can only fail or succeed is taken at its word; any other stands for "the server answers".
     fixed = _fixed_outcome(task)
 
     def job() -> None:
-        passed = fixed if fixed is not None else workload is not None and workload.healthy()
+        passed = fixed if fixed is not None else all(workload.healthy() for workload in task.processes)
         with lock:
             _judge(region, task, passed)
             task.job_running = False
@@ -137,7 +144,8 @@ def _judge(region: Region, task: Task, passed: bool) -> None:
         start = check.get("startPeriod", 0) if "passed" not in task.moments else 0
         allowed = max(allowed, (start + failing) * timing.second)
     since = task.moments.get("passed", task.moments["running"])
-    if moment - since > max(allowed, timing.unhealthy_floor):
+    floor = timing.unhealthy_floor + (START_SECONDS if task.sidecar is not None and "passed" not in task.moments else 0)
+    if moment - since > max(allowed, floor):
         task.health = "UNHEALTHY"
 
 
@@ -157,8 +165,8 @@ def _stop_job(region: Region, task: Task) -> Job:
     world = region.world
 
     def job() -> None:
-        if task.workload is not None:
-            task.workload.stop(world.timing.stop_grace)
+        for workload in task.processes:
+            workload.stop(world.timing.stop_grace)
         if task.address is not None:
             world.runtime.release_address(task.address)
         with world.lock:

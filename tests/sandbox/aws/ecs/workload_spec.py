@@ -18,6 +18,7 @@ from tests.sandbox.aws.ecs.definition_rules import gpu_requirements
 from tests.sandbox.aws.ecs.model import Task
 from tests.sandbox.aws.ecs.world import ACCOUNT
 from tests.sandbox.runtime import PORT, ImagePullError, WorkloadSpec, image_faults
+from tests.sandbox.sidecars import is_sidecar, listen_port
 
 MODELS = "POLYCLOUD_MODELS"
 PULL_FAILED = (
@@ -34,31 +35,42 @@ class DependencyError(Exception):
 
 
 def serving_container(containers: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the container that serves Ollama: the one with its port, else the first essential one with a port."""
+    """Return the container that serves Ollama: the one with its port, else the first essential one with a port.
 
-    def rank(container: dict[str, Any]) -> tuple[bool, bool, bool]:
+    Behind a sidecar, which has that port, it has none.
+    """
+    served = sidecar_container(containers)
+
+    def rank(container: dict[str, Any]) -> tuple[bool, bool, bool, bool]:
         ports = [mapping.get("containerPort") for mapping in container["portMappings"]]
-        return (PORT not in ports, not ports, not container["essential"])
+        behind = served is not None and "OLLAMA_HOST" not in plain(container)
+        return (behind, PORT not in ports, not ports, not container["essential"])
 
     return min(containers, key=rank)
+
+
+def sidecar_container(containers: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Return the container of our sidecar, if there is one."""
+    return next((container for container in containers if is_sidecar(plain(container))), None)
+
+
+def plain(container: dict[str, Any]) -> dict[str, str]:
+    """Return a container's environment without its secrets."""
+    return {item["name"]: item.get("value", "") for item in container["environment"]}
 
 
 def build(task: Task, region: str, address: str) -> WorkloadSpec:
     """Return what to run for a task; raises SecretError."""
     containers = task.definition.containers
     serving = serving_container(containers)
-    environment = {item["name"]: item.get("value", "") for item in serving["environment"]}
-    overrides = task.overrides.get("containerOverrides", [])
-    for override in overrides:
-        if override.get("name") == serving["name"]:
-            environment |= {item["name"]: item.get("value", "") for item in override.get("environment", [])}
-    for secret in serving.get("secrets", []):
-        environment[secret["name"]] = read_secret(region, secret["valueFrom"])
+    environment = _environment(task, serving, region)
     if MODELS not in environment:
         # The models may be named on a side container, for example the one that pulls them.
         values = [item["value"] for each in containers for item in each["environment"] if item["name"] == MODELS]
         environment |= {MODELS: values[0]} if values else {}
     ports = [mapping["containerPort"] for mapping in serving["portMappings"] if "containerPort" in mapping]
+    if sidecar_container(containers) is not None:
+        ports = [int(environment.get("OLLAMA_HOST", "").rpartition(":")[2] or PORT)]
     return WorkloadSpec(
         image=serving["image"],
         environment=environment,
@@ -67,6 +79,26 @@ def build(task: Task, region: str, address: str) -> WorkloadSpec:
         gpu=any(gpu_requirements([serving])),
         name=f"{task.group}/{task.id}",
     )
+
+
+def build_sidecar(task: Task, region: str, address: str) -> WorkloadSpec | None:
+    """Return the sidecar to run beside it, if the task has one; raises SecretError."""
+    container = sidecar_container(task.definition.containers)
+    if container is None:
+        return None
+    environment = _environment(task, container, region)
+    name = f"{task.group}/{task.id}/{container['name']}"
+    return WorkloadSpec(container["image"], environment, address, listen_port(environment), name=name)
+
+
+def _environment(task: Task, container: dict[str, Any], region: str) -> dict[str, str]:
+    environment = plain(container)
+    for override in task.overrides.get("containerOverrides", []):
+        if override.get("name") == container["name"]:
+            environment |= {item["name"]: item.get("value", "") for item in override.get("environment", [])}
+    for secret in container.get("secrets", []):
+        environment[secret["name"]] = read_secret(region, secret["valueFrom"])
+    return environment
 
 
 def check_secrets(task: Task, region: str) -> None:
