@@ -38,6 +38,13 @@ def containers(deployment: Ecs, region: str, log_group: str) -> list[dict[str, A
     return [_server(deployment, log), *_sidecar(deployment, log), *_seed(deployment, log)]
 
 
+def unserved(service: Mapping[str, Any], definition: Mapping[str, Any]) -> str:
+    """A container that the service's load balancers lead to and the definition lacks, as before a sidecar came."""
+    names = {item.get("name") for item in definition.get("containerDefinitions") or ()}
+    named = (item.get("containerName") for item in service.get("loadBalancers") or ())
+    return next((name for name in named if name and name not in names), "")
+
+
 def _server(deployment: Ecs, log: dict[str, Any]) -> dict[str, Any]:
     body = {
         "name": CONTAINER,

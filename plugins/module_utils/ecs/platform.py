@@ -22,7 +22,7 @@ from ..resource import Found, Kind, Wanted, gather
 from ..waiting import Waiter
 from .advice import advice
 from .capabilities import CAPABILITIES
-from .containers import CONTAINER
+from .containers import CONTAINER, unserved
 from .hardening import posture
 from .options import EcsPlatform
 from .resources import ClusterKind, LogGroupKind, TaskDefinitionKind
@@ -280,7 +280,7 @@ class Ecs(Platform):
             problem = f"task definition {release} was deregistered, and ECS runs active ones only: deploy it anew"
         elif not observed.running:
             problem = "the deployment is stopped: start it first (state: started), so that the release can be verified"
-        elif missing := _unserved(observed.found.get(SERVICE), found):
+        elif missing := unserved(service.body if (service := observed.found.get(SERVICE)) else {}, found.body):
             problem = (
                 f"the service's load balancer leads to container {missing}, which that release does not have: converge "
                 "its description instead, which changes both"
@@ -377,13 +377,6 @@ class Ecs(Platform):
             return (endpoint_url(self.deployment, ""),)
         hosts = [address(task) for task in tasks]
         return tuple(dict.fromkeys(endpoint_url(self.deployment, host, port) for host in hosts if host))
-
-
-def _unserved(service: Found | None, definition: Found) -> str:
-    """A container that the service's load balancers lead to and the definition lacks, as before a sidecar came."""
-    balancers = service.body.get("loadBalancers", ()) if service else ()
-    names = {item.get("name") for item in definition.body.get("containerDefinitions", ())}
-    return next((item["containerName"] for item in balancers if item.get("containerName") not in names), "")
 
 
 def _container(definition: Found | None) -> dict[str, Any]:

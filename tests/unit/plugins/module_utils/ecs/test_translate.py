@@ -16,6 +16,7 @@ from botocore.validate import ParamValidator
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.deployment.model import Deployment
 from ansible_collections.polycloud.ollama.plugins.module_utils.ecs import translate
+from ansible_collections.polycloud.ollama.plugins.module_utils.ecs.containers import unserved
 from ansible_collections.polycloud.ollama.plugins.module_utils.ecs.validate import problems
 from ansible_collections.polycloud.ollama.plugins.module_utils.resource import Wanted
 from ansible_collections.polycloud.ollama.plugins.module_utils.unknown import symbolic
@@ -155,6 +156,13 @@ def test_a_task_is_healthy_while_its_sidecar_lives_even_where_it_drains() -> Non
     assert containers(describe(SERVED))[1]["healthCheck"]["command"] == [
         *("CMD", "python3", "-m", "ollama_sidecar.livez")
     ]
+
+
+def test_a_release_without_the_container_that_the_service_leads_to_is_known() -> None:
+    service = bundle(describe(SERVED))[translate.SERVICE].body
+    assert unserved(service, bundle(describe(SERVED))[translate.TASK_DEFINITION].body) == ""
+    assert unserved(service, bundle(describe(BALANCED))[translate.TASK_DEFINITION].body) == "sidecar"
+    assert unserved({}, bundle(describe(GPU))[translate.TASK_DEFINITION].body) == ""
 
 
 def test_the_sidecars_secrets_are_not_the_servers() -> None:
