@@ -32,7 +32,7 @@ def plugin(name: str) -> Any:
 
 
 def test_there_are_filters() -> None:
-    assert FILTERS == ["run_report", "summary_table", "target_outcome", "validate_evidence"]
+    assert FILTERS == ["compose", "run_report", "summary_table", "target_outcome", "validate_evidence"]
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -43,6 +43,7 @@ def test_a_filter_is_handed_out_under_the_name_of_its_file_and_its_documentation
 
 def test_the_examples_work_in_a_playbook(tmp_path: Path) -> None:
     tasks = [task for name in FILTERS for task in yaml.safe_load(plugin(name).EXAMPLES)]
-    run = run_playbook(tmp_path, tasks, hosts=("chat",), variables=VARIABLES)
+    run = run_playbook(tmp_path, tasks, hosts=("chat",), variables={**VARIABLES, "folder": str(tmp_path)})
     assert run.rc == 0, run.stdout
     assert "ok: 1 of 1 targets ok, 1 changed" in run.stdout
+    assert set(yaml.safe_load((tmp_path / "compose.yaml").read_text())["services"]) == {"ollama", "sidecar"}
