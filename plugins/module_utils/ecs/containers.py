@@ -13,6 +13,7 @@ from ..deployment.environment import ollama_environment
 from ..deployment.model import Deployment, Secret
 from ..deployment.seeding import SEED, seed_arguments, seed_environment, seed_secrets, seeds, server_secrets
 from ..deployment.sidecar import LIVE_COMMAND, NAME, grace_seconds, sidecar_environment, sidecar_secrets
+from ..resource import Found
 from .options import EcsPlatform
 
 Ecs = Deployment[EcsPlatform]
@@ -38,10 +39,10 @@ def containers(deployment: Ecs, region: str, log_group: str) -> list[dict[str, A
     return [_server(deployment, log), *_sidecar(deployment, log), *_seed(deployment, log)]
 
 
-def unserved(service: Mapping[str, Any], definition: Mapping[str, Any]) -> str:
+def unserved(service: Found | None, definition: Found) -> str:
     """A container that the service's load balancers lead to and the definition lacks, as before a sidecar came."""
-    names = {item.get("name") for item in definition.get("containerDefinitions") or ()}
-    named = (item.get("containerName") for item in service.get("loadBalancers") or ())
+    names = {item.get("name") for item in definition.body.get("containerDefinitions") or ()}
+    named = (item.get("containerName") for item in (service.body.get("loadBalancers") or () if service else ()))
     return next((name for name in named if name and name not in names), "")
 
 

@@ -280,7 +280,7 @@ class Ecs(Platform):
             problem = f"task definition {release} was deregistered, and ECS runs active ones only: deploy it anew"
         elif not observed.running:
             problem = "the deployment is stopped: start it first (state: started), so that the release can be verified"
-        elif missing := unserved(service.body if (service := observed.found.get(SERVICE)) else {}, found.body):
+        elif missing := unserved(observed.found.get(SERVICE), found):
             problem = (
                 f"the service's load balancer leads to container {missing}, which that release does not have: converge "
                 "its description instead, which changes both"

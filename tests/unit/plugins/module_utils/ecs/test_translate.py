@@ -18,7 +18,7 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.deployment.model 
 from ansible_collections.polycloud.ollama.plugins.module_utils.ecs import translate
 from ansible_collections.polycloud.ollama.plugins.module_utils.ecs.containers import unserved
 from ansible_collections.polycloud.ollama.plugins.module_utils.ecs.validate import problems
-from ansible_collections.polycloud.ollama.plugins.module_utils.resource import Wanted
+from ansible_collections.polycloud.ollama.plugins.module_utils.resource import Found, Wanted
 from ansible_collections.polycloud.ollama.plugins.module_utils.unknown import symbolic
 from tests.helpers.ecs import (
     BALANCED,
@@ -159,10 +159,13 @@ def test_a_task_is_healthy_while_its_sidecar_lives_even_where_it_drains() -> Non
 
 
 def test_a_release_without_the_container_that_the_service_leads_to_is_known() -> None:
-    service = bundle(describe(SERVED))[translate.SERVICE].body
-    assert unserved(service, bundle(describe(SERVED))[translate.TASK_DEFINITION].body) == ""
-    assert unserved(service, bundle(describe(BALANCED))[translate.TASK_DEFINITION].body) == "sidecar"
-    assert unserved({}, bundle(describe(GPU))[translate.TASK_DEFINITION].body) == ""
+    def found(description: dict[str, Any], key: str) -> Found:
+        return Found(id=key, body=bundle(describe(description))[key].body)
+
+    service = found(SERVED, translate.SERVICE)
+    assert unserved(service, found(SERVED, translate.TASK_DEFINITION)) == ""
+    assert unserved(service, found(BALANCED, translate.TASK_DEFINITION)) == "sidecar"
+    assert unserved(None, found(GPU, translate.TASK_DEFINITION)) == ""
 
 
 def test_the_sidecars_secrets_are_not_the_servers() -> None:
