@@ -165,13 +165,14 @@ class _Probe:
 
     def run(self) -> ProbeResult:
         version = self._server()
-        self._model()
+        tag = self._model()
         began = self.clock()
         resident = self._load_or_wait()
         load_seconds = self.clock() - began
         self._check_gpu(resident)
         answer, speed = self._ask()
-        return self._result(version, resident, resident.digest, answer, speed, load_seconds)
+        # What is hidden in memory is known on disk.
+        return self._result(version, resident, resident.digest or tag.digest, answer, speed, load_seconds)
 
     def look(self) -> ProbeResult:
         version = self._server()

@@ -266,6 +266,7 @@ def test_behind_a_sidecar_the_probe_waits_until_it_is_ready_and_asks(scripted: S
     server = scripted(behind_a_sidecar(NOT_READY, NOT_READY, READY))
     result = ask(server.url)
     assert (result.answer, result.resident, result.gpu_ratio) == ("ready", True, 0.0)
+    assert result.digest == DIGEST, "as it is on disk"
     bodies = [json.loads(body) for _, path, _, body in server.requests if path == "/api/generate"]
     assert len(bodies) == 1, "the sidecar loads the model, the probe only asks it"
 
