@@ -82,4 +82,4 @@ class TimedHTTPSHandler(HTTPSHandler):
         self._ours = context
 
     def https_open(self, req: Request) -> HTTPResponse:
-        return self.do_open(_SecureConnection, request, context=self._ours)
+        return self.do_open(_SecureConnection, req, context=self._ours)
