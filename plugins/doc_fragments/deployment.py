@@ -152,7 +152,7 @@ options:
         type: str
         default: /models
       uid:
-        description: User that owns the models and runs the server where the platform can set it. V(0) is root.
+        description: User that owns the models and runs the server where the platform can set it. Root is refused.
         type: int
         default: 10001
       gid:

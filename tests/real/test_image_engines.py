@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,34 +34,39 @@ def answers(yard: Yard, image: Built) -> bool:
         container.stop()
 
 
-@pytest.fixture
-def buildah(yard: Yard) -> dict[str, str]:
-    """Environment of a buildah whose images are in the yard's folder."""
-    needed("buildah")
-    place = yard.folder / "buildah"
+@pytest.fixture(params=["buildah", "podman"])
+def engine(yard: Yard, request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Variables of an engine without a daemon, whose images are in the yard's folder."""
+    name = request.param
+    needed(name)
+    place = yard.folder / name
     place.mkdir()
     (place / "storage.conf").write_text(
         f'[storage]\ndriver = "overlay"\ngraphroot = "{place}/graph"\nrunroot = "{place}/run"\n'
     )
-    return {"CONTAINERS_STORAGE_CONF": str(place / "storage.conf"), "BUILDAH_ISOLATION": "chroot"}
-
-
-def test_buildah_builds_it_too_and_keeps_its_layers(yard: Yard, buildah: dict[str, str]) -> None:
-    engine = {
-        "image_engine": "buildah",
+    return {
+        "image_engine": name,
         "image_engine_command": "",
-        "image_engine_environment": buildah,
+        "image_engine_environment": {
+            "CONTAINERS_STORAGE_CONF": str(place / "storage.conf"),
+            "BUILDAH_ISOLATION": "chroot",
+        },
         "image_tls_verify": False,
-        "image_repository": f"{yard.images.host}/team/by-buildah",
-        **scanning(trivy_database(yard.folder / "scanned", Advisory("CVE-2099-0002", "tar", "LOW"))),
+        "image_repository": f"{yard.images.host}/team/by-{name}",
+        "image_evidence_folder": str(place / "evidence"),
     }
+
+
+def test_an_engine_without_a_daemon_builds_it_too_and_keeps_its_layers(yard: Yard, engine: dict[str, Any]) -> None:
+    engine |= scanning(trivy_database(yard.folder / "scanned", Advisory("CVE-2099-0002", "tar", "LOW")))
     image = yard.build(**engine)
     assert answers(yard, image)
     assert image.result["gates"]["scan"] == image.result["gates"]["sbom"] == "passed"
-    scanned = (yard.folder / "evidence" / "scan.json").read_bytes()
+    scan = Path(engine["image_evidence_folder"]) / "scan.json"
+    scanned = scan.read_bytes()
     assert yard.build(**engine).changed == 0
     # The image that the registry has is known to be the one that was scanned.
-    assert (yard.folder / "evidence" / "scan.json").read_bytes() == scanned
+    assert scan.read_bytes() == scanned
     before = len(yard.models.requests)
     assert yard.build(**engine, image_labels={"org.example.other": "x"}).changed > 0
     assert len(yard.models.requests) == before

@@ -66,7 +66,7 @@ def _user(d: Deployment[Any], c: Capabilities, posture: Posture) -> Measure:
     if not c.sets_user:
         return Measure(USER, False, c.gaps["sets_user"], ELSEWHERE)
     if not posture.user or posture.user.split(":")[0] in ("0", "root"):
-        way_out = "set storage.uid and storage.gid to a user's, such as 10001, or set hardening: standard"
+        way_out = "leave the user of all containers to storage.uid (overrides), or set hardening: standard"
         return Measure(USER, False, "a container runs as root or as the user of its image", way_out)
     return Measure(USER, True, posture.user)
 

@@ -137,8 +137,8 @@ def _storage(d: Deployment[Any], c: Capabilities) -> Iterator[str]:
         yield f"storage.path {show(path)} must be an absolute path of plain names without '..'"
     elif any(path == system or path.startswith(f"{system}/") for system in SYSTEM_PATHS):
         yield f"storage.path {show(path)} must not lie in a system directory"
-    yield from _between("storage.uid", d.storage.uid, 0, 2**31 - 1)
-    yield from _between("storage.gid", d.storage.gid, 0, 2**31 - 1)
+    yield from _between("storage.uid", d.storage.uid, 1, 2**31 - 1)
+    yield from _between("storage.gid", d.storage.gid, 1, 2**31 - 1)
     if d.storage.mode != "baked" and not c.volume:
         yield f"storage.mode {d.storage.mode} is not available on {c.platform}"
     yield from seeding.problems(d)

@@ -70,8 +70,8 @@ class _SecureConnection(HTTPSConnection):
 class TimedHTTPHandler(HTTPHandler):
     """For urllib: http whose answers are TimedResponses."""
 
-    def http_open(self, request: Request) -> HTTPResponse:
-        return self.do_open(_Connection, request)
+    def http_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(_Connection, req)
 
 
 class TimedHTTPSHandler(HTTPSHandler):
@@ -81,5 +81,5 @@ class TimedHTTPSHandler(HTTPSHandler):
         super().__init__(context=context)
         self._ours = context
 
-    def https_open(self, request: Request) -> HTTPResponse:
-        return self.do_open(_SecureConnection, request, context=self._ours)
+    def https_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(_SecureConnection, req, context=self._ours)

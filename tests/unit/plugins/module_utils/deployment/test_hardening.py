@@ -85,7 +85,7 @@ def test_a_volume_that_only_root_can_use_is_a_gap_of_its_own() -> None:
 def test_a_server_that_runs_as_root_is_no_hardened_one(user: str) -> None:
     asked = dataclasses.replace(HARDENED, user=user)
     assert rows(BAKED, ECS, asked)["user"].met is False
-    assert "set storage.uid" in strict(ECS, asked)[0]
+    assert "to storage.uid (overrides)" in strict(ECS, asked)[0]
 
 
 @pytest.mark.parametrize("switch", ["read_only_root", "drop_capabilities"])
@@ -127,7 +127,6 @@ def test_all_containers_of_a_task_are_hardened() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"storage": {"uid": 0}}, {"user": "0:10001"}),
         ({"platform": {"read_only_root": False}}, {"read_only_root": False}),
         ({"platform": {"drop_capabilities": False}}, {"drop_capabilities": False}),
         (container(user="root"), {"user": "root"}),
@@ -150,7 +149,8 @@ def test_what_lets_a_container_off_is_seen_wherever_it_is_said(
 
 def test_strict_is_among_the_rules_of_every_platform() -> None:
     assert ecs_problems(ecs.describe(hardening="strict")) == []
-    assert any("storage.uid" in line for line in ecs_problems(ecs.describe(hardening="strict", storage={"uid": 0})))
+    as_root = container(user="0:0")
+    assert any("storage.uid" in line for line in ecs_problems(ecs.describe(hardening="strict", **as_root)))
     assert len([line for line in aci_problems(aci.describe(hardening="strict")) if "hardening strict" in line]) == 4
     found = app_problems(container_apps.describe(hardening="strict"))
     assert len([line for line in found if "hardening strict" in line]) == 3

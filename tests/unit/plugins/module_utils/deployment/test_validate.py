@@ -101,7 +101,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("relative path", {"storage": m.Storage(path="models")}, "storage.path"),
     ("path with traversal", {"storage": m.Storage(path="/models/../etc")}, "storage.path"),
     ("system path", {"storage": m.Storage(path="/etc/ollama")}, "system directory"),
-    ("negative owner", {"storage": m.Storage(uid=-1)}, "storage.uid"),
+    ("root as owner", {"storage": m.Storage(uid=0)}, "storage.uid"),
     ("size of nothing", {"image_size": 0}, "image_size 0 must be between 1"),
     ("seed beside baked models", seed(mode="both"), "storage.seed is for storage.mode volume, not both"),
     ("seed by tag", seed(image="example.com/fetcher:1"), "storage.seed.image 'example.com/fetcher:1'"),
@@ -156,12 +156,8 @@ def test_no_problem_of_a_seed_shows_a_login() -> None:
     assert not any("canary" in problem for problem in found(**seed(registry="https://u:canary@r.example")))
 
 
-def test_root_is_the_users_choice_where_hardening_is_standard() -> None:
-    assert found(storage=m.Storage(uid=0, gid=0)) == []
-
-
 def test_all_problems_come_at_once() -> None:
-    wrong = found(name="X", image="latest", models=(), storage=m.Storage(uid=-1), update=m.Update(timeout=0))
+    wrong = found(name="X", image="latest", models=(), storage=m.Storage(uid=0), update=m.Update(timeout=0))
 
     assert len(wrong) == 5
 

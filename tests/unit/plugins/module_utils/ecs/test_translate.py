@@ -122,9 +122,11 @@ def test_no_new_privileges_is_asked_for_where_the_user_says_the_hosts_can() -> N
     assert "dockerSecurityOptions" not in container(describe(GPU))
 
 
-def test_capabilities_are_kept_for_an_image_that_needs_them() -> None:
-    kept = describe(storage={"uid": 0, "gid": 0}, platform={"drop_capabilities": False, "read_only_root": False})
-    body = container(kept)
+def test_an_image_that_needs_root_gets_it_by_name() -> None:
+    """The user by an override, since storage.uid also owns the files of the volume."""
+    own = {"containerDefinitions": [{"name": "ollama", "user": "0:0"}]}
+    platform = {"drop_capabilities": False, "read_only_root": False}
+    body = container(describe(platform=platform, overrides={"task_definition": own}))
     assert (body["user"], body["readonlyRootFilesystem"]) == ("0:0", False)
     assert "capabilities" not in body["linuxParameters"]
 
