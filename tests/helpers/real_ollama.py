@@ -77,6 +77,8 @@ def wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path, seconds:
         try:
             with urllib.request.urlopen(url, timeout=2):
                 return
+        except urllib.error.HTTPError:
+            return  # it answers; a registry wants a login
         except (OSError, urllib.error.URLError):
             assert server.poll() is None, log.read_text(errors="replace")
             assert time.monotonic() < deadline, log.read_text(errors="replace")

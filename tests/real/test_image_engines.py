@@ -75,7 +75,7 @@ def test_an_engine_without_a_daemon_builds_it_too_and_keeps_its_layers(yard: Yar
 def test_ollama_is_taken_from_an_image_without_what_is_not_needed(yard: Yard) -> None:
     source = f"{yard.images.host}/ollama:0.24.0"
     dockerfile = yard.folder / "source.Dockerfile"
-    dockerfile.write_text(f"FROM {yard.variables['image_base']}\nCOPY . /usr/\nRUN touch /opt/unneeded\n")
+    dockerfile.write_text(f"FROM {yard.variables['image_base']}\nCOPY . /usr/\nRUN touch /srv/unneeded\n")
     context = yard.variables["image_ollama_folder"]
     yard.docker.run("build", "--network=host", "--file", str(dockerfile), "--tag", source, context)
     yard.docker.run("push", "--quiet", source)
@@ -84,7 +84,7 @@ def test_ollama_is_taken_from_an_image_without_what_is_not_needed(yard: Yard) ->
         image_ollama_folder="", image_ollama_source=pinned, image_repository=f"{yard.images.host}/team/from-an-image"
     )
     assert answers(yard, image)
-    find = ("--entrypoint=find", image.result["reference"], "/usr/lib/ollama", "/opt", "-type", "f")
+    find = ("--entrypoint=find", image.result["reference"], "/usr/lib/ollama", "/srv", "-type", "f")
     listed = yard.docker.run("run", "--rm", "--user=0", "--network=none", *find)
     found = [place for place in listed.stdout.split() if "ollama" in place or "unneeded" in place]
     assert sorted(found) == ["/usr/lib/ollama/cuda_v12/libcuda.so", "/usr/lib/ollama/libcommon.so"]
