@@ -31,7 +31,7 @@ from .record import Record
 from .requests import canonical
 from .routes import admin, metrics, public
 from .service import Service
-from .settings import Settings, address
+from .settings import Settings, Wrong, address
 
 LOG = logging.getLogger(__name__)
 VERSION = "0.1.0"
@@ -181,16 +181,20 @@ def _upstream(settings: Settings) -> PooledUpstream:
 
 
 def _cache(settings: Settings) -> ResponseCache | None:
+    """The cache, where one is asked for. Raises Wrong."""
     url = settings.cache_url.get_secret_value()
     if not url:
         return None
-    return ResponseCache(
-        url,
-        ttl=settings.cache_ttl_seconds,
-        most=settings.cache_bytes,
-        wait=settings.cache_milliseconds / 1000,
-        retry=settings.cache_retry_seconds,
-    )
+    try:
+        return ResponseCache(
+            url,
+            ttl=settings.cache_ttl_seconds,
+            most=settings.cache_bytes,
+            wait=settings.cache_milliseconds / 1000,
+            retry=settings.cache_retry_seconds,
+        )
+    except ValueError as error:
+        raise Wrong(f"SIDECAR_CACHE_URL: {error}") from None
 
 
 def exporter(settings: Settings, metrics: Metrics) -> Exporter | None:
@@ -204,6 +208,7 @@ def exporter(settings: Settings, metrics: Metrics) -> Exporter | None:
 def check(settings: Settings) -> None:
     """Raise Wrong where the settings cannot work."""
     exporter(settings, Metrics(State))
+    _cache(settings)
 
 
 async def run(settings: Settings) -> None:
