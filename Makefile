@@ -142,6 +142,10 @@ contract: environment ## The behaviours that every platform must show
 engine: ## Build the real Ollama that the real tests run (Go, g++; some minutes, once)
 	@tests/tools/engine.sh .build/engine
 
+.PHONY: scanners
+scanners: ## Build the real Trivy and cosign that the real tests run (Go; some minutes, once)
+	@tests/tools/scanners.sh .build/scanners
+
 .PHONY: real-tests
 real-tests: environment ## The tests marked real (REAL=path for some)
 	@$(BIN)/pytest $(REAL) -m real $(PYTEST_ARGS)
@@ -176,7 +180,12 @@ jenkins: environment ## The pipeline's tests, the real Groovy included
 
 ##@ Running deployments
 
-.PHONY: plan deploy validate stop start rollback teardown
+# The image is made where Ansible runs, which --limit would leave out.
+IMAGE_PLAY = $(BIN)/ansible-playbook -i "$$INVENTORY"
+
+.PHONY: image plan deploy validate promote fallback stop start rollback teardown
+image: environment-demo ## Build the image and push it (its variables: ARGS="-e @image.yml")
+	@$(IMAGE_PLAY) playbooks/build.yml $(ARGS)
 plan: environment-demo ## Show what a deployment would change; kept in build/plan (INVENTORY=… CLOUD=aws LIMIT=pattern)
 	@mkdir -p build/plan
 	@$(PLAY) playbooks/site.yml --check --diff $(ARGS) | tee "build/plan/$${CLOUD:-all}.txt"
@@ -184,6 +193,10 @@ deploy: environment-demo ## Bring the targets to what the inventory says
 	@$(PLAY) playbooks/site.yml --diff $(ARGS)
 validate: environment-demo ## Send a real prompt to every target
 	@$(PLAY) playbooks/validate.yml $(ARGS)
+promote: environment-demo ## Let the tag stable mean the image that was built and has passed validate
+	@$(IMAGE_PLAY) playbooks/promote.yml --diff $(ARGS)
+fallback: environment-demo ## Let the tag stable mean the image before
+	@$(IMAGE_PLAY) playbooks/fallback.yml --diff $(ARGS)
 stop: environment-demo ## Stop the targets
 	@$(PLAY) playbooks/stop.yml $(ARGS)
 start: environment-demo ## Start the targets

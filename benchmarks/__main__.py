@@ -1,7 +1,7 @@
 # Copyright (c) 2026 polycloud.ollama contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m benchmarks [B1 B2 B3]``: run benchmarks, write results.json and render RESULTS.md beside it."""
+"""``python -m benchmarks [NAME ...]``: run benchmarks, write results.json and render RESULTS.md beside it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import b1_converge, b2_history, b3_inventory
+from benchmarks import b1_converge, b2_history, b3_inventory, b9_image, b10_fetch
 from benchmarks.harness import RESULTS, ROOT, Bench, wait_for_quiet, write_rows
 from benchmarks.render import render
 
@@ -20,6 +20,8 @@ BENCHMARKS: dict[str, Callable[[Bench], None]] = {
     "B1": b1_converge.run,
     "B2": b2_history.run,
     "B3": b3_inventory.run,
+    "B9": b9_image.run,
+    "B10": b10_fetch.run,
 }
 PAIRS, QUICK_PAIRS = 5, 1
 QUICK_RESULTS = ROOT / "build" / "benchmarks" / "results.json"

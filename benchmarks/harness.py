@@ -310,7 +310,7 @@ def merge(existing: Sequence[Mapping[str, Any]], rows: Sequence[Row]) -> list[di
     """The rows of a results file with those of the benchmarks that ran anew in place of their earlier ones."""
     anew = {row.id for row in rows}
     merged = [dict(row) for row in existing if row["id"] not in anew] + [asdict(row) for row in rows]
-    return sorted(merged, key=lambda row: str(row["id"]))
+    return sorted(merged, key=lambda row: (len(row["id"]), row["id"]))
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

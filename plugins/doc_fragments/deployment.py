@@ -33,6 +33,20 @@ options:
       - Image with Ollama, pinned by digest, for example C(registry.example.com/ollama:0.24.0@sha256:…).
       - Required for O(state=present) and O(state=started).
     type: str
+  image_size:
+    description:
+      - Size of the image in bytes as its registry has it, that is packed, such as C(image_result.size) of the role
+        C(image). It is compared with the largest image that the platform takes.
+    type: int
+  hardening:
+    description:
+      - The server runs as O(storage.uid), on a read-only root file system and without Linux capabilities where the
+        platform can do that. The plan shows for each of these, and for the size of the image, what the platform gives.
+      - V(strict) refuses what it does not give, or what is not known, before anything is called. Azure Container
+        Instances and Azure Container Apps have no setting for most of it.
+    type: str
+    choices: [standard, strict]
+    default: standard
   models:
     description:
       - Models that the deployment serves. A release must answer a prompt with the first one to be good.
@@ -127,7 +141,9 @@ options:
       mode:
         description:
           - V(baked) reads them from the image, V(volume) from the persistent volume in O(platform).
-          - V(both) mounts the volume and lets the image fill it once.
+          - V(both) mounts the volume and lets the image fill it once. It takes an image that does so at its start, as the
+            role C(image) builds it.
+          - The server gets the mode as C(POLYCLOUD_STORAGE), so that one image serves all three.
         type: str
         choices: [baked, volume, both]
         default: baked
@@ -136,13 +152,43 @@ options:
         type: str
         default: /models
       uid:
-        description: User that owns the models and runs the server.
+        description: User that owns the models and runs the server where the platform can set it. V(0) is root.
         type: int
         default: 10001
       gid:
-        description: Group that owns the models and runs the server.
+        description: Group that owns the models and runs the server where the platform can set it.
         type: int
         default: 10001
+      seed:
+        description:
+          - With O(storage.mode=volume), a container that fetches O(models) to the volume before the server starts, with
+            every replica. What is there is not fetched again, one container writes at a time, nothing is removed, and the
+            server mounts the volume read-only.
+          - Each model needs its digest. Without this option somebody else fills the volume.
+          - The login to the registry of the models goes under O(secrets) as C(POLYCLOUD_REGISTRY_USERNAME) and
+            C(POLYCLOUD_REGISTRY_PASSWORD), or C(POLYCLOUD_REGISTRY_TOKEN). Only this container gets it.
+        type: dict
+        suboptions:
+          image:
+            description: Image with Python 3.9 or newer and the model fetcher, pinned by digest.
+            type: str
+            required: true
+          command:
+            description: How the model fetcher is started in it. Its arguments are put behind.
+            type: list
+            elements: str
+            default: [python3, /fetch.pyz]
+          registry:
+            description: URL of the registry to fetch from. By default Ollama's public one.
+            type: str
+          insecure:
+            description: Whether plain http and certificates that nobody vouches for are permitted.
+            type: bool
+            default: false
+          parallel:
+            description: Streams at once.
+            type: int
+            default: 4
   network:
     description: How the deployment is reached.
     type: dict

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +15,9 @@ class Capabilities:
 
     as_of: ISO date of the last check. sources: names of the pages or files.
     tag_value_chars: longest tag value. image_gb: largest image, None where there is no stated limit.
+    sets_user: the API takes the user that the server runs as; elsewhere the image decides. non_root_with_volume: a
+    user other than root can use the volume. gaps: why, for each of these, read_only_root and drop_capabilities that is
+    False, as a clause that goes on after the platform's name and a colon.
     surge_needs: what must be spare for an update without outage, in words.
     """
 
@@ -32,6 +36,7 @@ class Capabilities:
     secret_values: bool
     secret_references: tuple[str, ...]
     volume: bool
+    sets_user: bool
     non_root_with_volume: bool
     read_only_root: bool
     drop_capabilities: bool
@@ -40,3 +45,4 @@ class Capabilities:
     max_cpu: float | None = None
     max_memory_gib: float | None = None
     surge_needs: str = ""
+    gaps: Mapping[str, str] = field(default_factory=dict)

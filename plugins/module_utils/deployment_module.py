@@ -91,6 +91,8 @@ def _describe(outcome: Outcome, deployment: Deployment[Any] | None, capabilities
         "platform": capabilities.platform,
         "running": outcome.running,
         "serving": outcome.serving,
+        "image": outcome.image,
+        "settled": outcome.settled,
         "endpoints": list(outcome.endpoints),
         "release": outcome.record.release,
         "last_good": outcome.record.last_good,

@@ -33,11 +33,16 @@ Verify = Callable[[Sequence[str], Model], Verdict]
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run planned and did; filled step by step, so that a failed run can still say where it stands."""
+    """What a run planned and did; filled step by step, so that a failed run can still say where it stands.
+
+    image: as the platform reports it, empty where nothing runs. settled: it is what all endpoints answer with.
+    """
 
     plan: Plan
     changed: bool = False
     serving: str = ""
+    image: str = ""
+    settled: bool = False
     endpoints: tuple[str, ...] = ()
     record: Record = dataclasses.field(default_factory=Record)
     running: bool = False

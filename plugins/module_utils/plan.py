@@ -61,15 +61,35 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Measure:
+    """One measure of hardening on this platform. met: None where it is not known. way_out: what to do about it."""
+
+    measure: str
+    met: bool | None
+    detail: str
+    way_out: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"measure": self.measure, "met": self.met, "detail": self.detail}
+
+    def render(self) -> str:
+        state = {True: "yes", False: "no", None: "not known"}[self.met]
+        head = f"hardening {self.measure.replace('_', ' ')}: {state}"
+        return f"{head}, {self.detail}" if self.detail else head
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All changes of one target, in the order in which apply makes them.
 
     notes: what a person must know before saying yes (update strategy, C(outage expected), deferred changes).
+    hardening: what the platform gives; empty where nothing is deployed.
     """
 
     target: str
     changes: tuple[Change, ...] = ()
     notes: tuple[str, ...] = ()
+    hardening: tuple[Measure, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -92,6 +112,7 @@ class Plan:
             "summary": self.summary(),
             "changes": [change.to_dict() for change in self.changes],
             "notes": list(self.notes),
+            "hardening": [measure.to_dict() for measure in self.hardening],
         }
 
     def summary(self) -> str:
@@ -109,6 +130,7 @@ class Plan:
         lines = [f"{self.target}: {self.summary()}"]
         for change in self.acting():
             lines += [f"  {line}" for line in change.render()]
+        lines += [f"  {measure.render()}" for measure in self.hardening]
         lines += [f"  ! {note}" for note in self.notes]
         return "\n".join(lines) + "\n"
 

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .capabilities import Capabilities
+from .deployment.hardening import Posture, measures
 from .deployment.model import Deployment, Model
-from .plan import Change
+from .plan import Change, Measure
 from .release import Record, config_hash
 from .resource import Found, Kind, Wanted
 
@@ -26,6 +27,7 @@ class Observed:
 
     found: by bundle key, None where it does not exist. exists: the carrier exists. running: it is not stopped.
     release: id of the release that the platform runs now (never the family's newest). endpoints: URLs that answer now.
+    settled: no other release is on its way or shares the traffic, so what the endpoints answer is of this image.
     salt_source: the secrets digest found, so that an unchanged secret keeps its digest.
     """
 
@@ -36,6 +38,7 @@ class Observed:
     release: str = ""
     endpoints: tuple[str, ...] = ()
     image: str = ""
+    settled: bool = True
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -100,6 +103,14 @@ class Platform(ABC):
     def notes(self, observed: Observed) -> Sequence[str]:
         """What a person must know about this platform and this deployment before saying yes."""
         return ()
+
+    @abstractmethod
+    def posture(self) -> Posture:
+        """What the translated bodies ask of the platform's hardening. Pure."""
+
+    def hardening(self) -> Sequence[Measure]:
+        """What the platform gives of it."""
+        return measures(self.deployment, self.capabilities, self.posture())
 
     def replaces(self, change: Change) -> bool:
         """True if the change of a carrier brings up new replicas in place of those that run. Pure."""

@@ -14,7 +14,7 @@ from .compare import FieldChange
 from .deployment.model import Model
 from .errors import VERDICTS, NoCapacity, PolycloudError, Refused, ReleaseFailed, RolloutFailed, blames_release
 from .outcome import Emit, Outcome, Verdict, Verify
-from .plan import Action, Change, Plan, merge_notes
+from .plan import Action, Change, Measure, Plan, merge_notes
 from .planner import Consent, plan_changes
 from .platform import Observed, Platform, Rollout, Target
 from .release import DEPLOYMENT, SECRETS, SHARED, Record, with_good, with_rejected
@@ -85,7 +85,7 @@ class Reconciler:
         if start or unproven:
             changes = self._mark_carrier(changes, "start it" if start else VERIFY_ONLY)
         notes = self._notes(observed, releasing, deferred=deferred)
-        if not self._set_plan(changes, notes):
+        if not self._set_plan(changes, notes, self.platform.hardening()):
             return
         release = bool(releasing) and not deferred
         self._apply_converge(observed, changes, releasing=release, start=start, verify=unproven)
@@ -375,9 +375,9 @@ class Reconciler:
             return f"update strategy surge: no outage, needs {capabilities.surge_needs} while both releases run"
         return f"update strategy {strategy}: outage expected from the stop of the old release until the new one answers"
 
-    def _set_plan(self, changes: Sequence[Change], notes: Sequence[str]) -> bool:
+    def _set_plan(self, changes: Sequence[Change], notes: Sequence[str], hardening: Sequence[Measure] = ()) -> bool:
         """Publish the plan; True if it is to be applied now."""
-        self.outcome.plan = Plan(self.platform.target, tuple(changes), tuple(notes))
+        self.outcome.plan = Plan(self.platform.target, tuple(changes), tuple(notes), tuple(hardening))
         self.outcome.changed = self.outcome.plan.changed
         if self._check or not self.outcome.plan.changed:
             return False
@@ -388,8 +388,9 @@ class Reconciler:
         """Copy what is observed into the outcome."""
         self.outcome.endpoints = observed.endpoints
         self.outcome.record = observed.record
-        self.outcome.running = observed.running
+        self.outcome.running, self.outcome.settled = observed.running, observed.running and observed.settled
         self.outcome.serving = f"{observed.image} (release {observed.release})" if observed.running else "nothing"
+        self.outcome.image = observed.image if observed.running else ""
         self.outcome.resources = {key: found.id for key, found in observed.found.items() if found is not None}
 
 

@@ -430,6 +430,14 @@ deployment:
       description: Image and release that serve now.
       type: str
       returned: always
+    image:
+      description: Image that runs, as the platform reports it. Empty where nothing runs.
+      type: str
+      returned: always
+    settled:
+      description: Whether all endpoints answer with that image. While another release is on its way they may not.
+      type: bool
+      returned: always
     endpoints:
       description: Addresses that answer.
       type: list

@@ -68,6 +68,10 @@ layers:
   type: list
   elements: str
   returned: success
+image_id:
+  description: Digest of the image's configuration, which engines call its id. Empty when the image does not exist.
+  type: str
+  returned: success
 """
 
 from dataclasses import asdict
@@ -83,7 +87,7 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.images.options im
 )
 from ansible_collections.polycloud.ollama.plugins.module_utils.images.reference import read_reference
 
-NOTHING = {"digest": "", "media_type": "", "labels": {}, "size": 0, "layers": []}
+NOTHING = {"digest": "", "media_type": "", "labels": {}, "size": 0, "layers": [], "image_id": ""}
 
 
 def run(params):

@@ -43,7 +43,12 @@ options:
         as it is.
     type: str
 notes:
+  - It moves a tag to whatever it is told. The role P(polycloud.ollama.image#role), with C(tasks_from=promote), looks for
+    evidence that the image has passed C(validate) before.
   - In a registry with immutable tags, O(tag) and O(previous_tag) must be excluded from that.
+seealso:
+  - module: polycloud.ollama.container_image_evidence_info
+  - module: polycloud.ollama.ecr_repository
 """
 
 EXAMPLES = r"""

@@ -301,6 +301,16 @@ options:
         description: Whether the container's root file system is read-only. C(/tmp) is in memory and writable.
         type: bool
         default: true
+      drop_capabilities:
+        description: Whether the container runs without any Linux capability.
+        type: bool
+        default: true
+      no_new_privileges:
+        description:
+          - Whether no process gets more privileges than its parent. Without capabilities there is little to get.
+          - For V(EC2) only, on hosts whose ECS agent has C(ECS_SELINUX_CAPABLE) or C(ECS_APPARMOR_CAPABLE) set.
+        type: bool
+        default: false
       tmp_mib:
         description: Largest size of C(/tmp) in MiB. It counts as memory of the task.
         type: int
@@ -400,6 +410,14 @@ deployment:
       description: Image and release that serve now.
       type: str
       returned: always
+    image:
+      description: Image that runs, as the platform reports it. Empty where nothing runs.
+      type: str
+      returned: always
+    settled:
+      description: Whether all endpoints answer with that image. While another release is on its way they may not.
+      type: bool
+      returned: always
     endpoints:
       description: URLs of the tasks that run, or O(network.endpoint_url).
       type: list
@@ -444,7 +462,9 @@ deployment:
       type: float
       returned: always
 plan:
-  description: The changes of the run, in order, with reasons and differing fields.
+  description:
+    - The changes of the run, in order, with reasons and differing fields.
+    - What the platform gives of the hardening.
   type: dict
   returned: always, once the description is valid
   sample:
@@ -453,6 +473,8 @@ plan:
     summary: 1 to update, 3 unchanged
     changes: []
     notes: []
+    hardening:
+      - {measure: read_only_root, met: true, detail: ""}
 events:
   description: What happened, with the seconds since the start.
   type: list

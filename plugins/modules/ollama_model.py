@@ -123,9 +123,9 @@ options:
         type: bool
         default: false
       parallel:
-        description: Parts of a blob that are fetched at the same time, 1 to 64.
+        description: Parts of blobs that are fetched at the same time, 1 to 64.
         type: int
-        default: 4
+        default: 16
   min_free_bytes:
     description:
       - Free space in bytes that O(path) must have before a model is pulled.

@@ -165,6 +165,9 @@ def _remarks(outcome: Outcome, check: bool) -> list[str]:
     lines = [f"plan of {step}: {plans[step].get('summary', '')}" for step in STEPS if check and step in plans]
     notes = [note for plan in plans.values() for note in plan.get("notes") or []]
     lines += [one_line(str(note), SHORT) for note in notes if check or str(note).startswith("deferred")]
+    measures = [row for plan in plans.values() for row in plan.get("hardening") or []]
+    gaps = ", ".join(str(row["measure"]).replace("_", " ") for row in measures if row["met"] is not True)
+    lines += [f"hardening not given: {gaps}"] if check and gaps else []
     if outcome["outage_seconds"] is not None:
         lines.append(f"outage of {outcome['outage_seconds']:.1f} s")
     if outcome["error"]:

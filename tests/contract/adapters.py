@@ -116,7 +116,7 @@ def arm(sandbox: Sandbox, method: str, path: str, body: Any = None) -> Any:
     return json.loads(text) if text else None
 
 
-def _group_path(sandbox: Sandbox, region: str, rest: str, version: str) -> str:
+def group_path(sandbox: Sandbox, region: str, rest: str, version: str) -> str:
     seeds = sandbox.seeds["azure"]
     group = seeds["resource_groups"][region]
     return f"/subscriptions/{seeds['subscription_id']}/resourceGroups/{group}/providers/{rest}?api-version={version}"
@@ -138,13 +138,13 @@ ACI_GROUP = ("swedencentral", "Microsoft.ContainerInstance/containerGroups/chat"
 
 
 def _disown(sandbox: Sandbox, resource: tuple[str, str, str]) -> None:
-    path = _group_path(sandbox, *resource)
+    path = group_path(sandbox, *resource)
     tags = arm(sandbox, "GET", path)["tags"]
     arm(sandbox, "PATCH", path, {"tags": {**tags, "polycloud-deployment": "somebody-else"}})
 
 
 def aci_drift(sandbox: Sandbox) -> None:
-    path = _group_path(sandbox, *ACI_GROUP)
+    path = group_path(sandbox, *ACI_GROUP)
     tags = arm(sandbox, "GET", path)["tags"]
     arm(sandbox, "PATCH", path, {"tags": {**tags, "team": "drifted"}})
 
@@ -173,7 +173,7 @@ APP = ("westus3", "Microsoft.App/containerApps/chat", "2026-07-01")
 
 
 def container_apps_drift(sandbox: Sandbox) -> None:
-    arm(sandbox, "PATCH", _group_path(sandbox, *APP), {"properties": {"configuration": {"maxInactiveRevisions": 77}}})
+    arm(sandbox, "PATCH", group_path(sandbox, *APP), {"properties": {"configuration": {"maxInactiveRevisions": 77}}})
 
 
 ADAPTERS = (

@@ -8,76 +8,15 @@ from __future__ import annotations
 import json
 import threading
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.contract.adapters import ADAPTERS, BETTER, CANARY, GOOD, Adapter, Args, bad
+from tests.contract.adapters import BETTER, CANARY, GOOD, bad
+from tests.contract.subject import Subject, actions
 from tests.helpers.modules import run_module
 from tests.helpers.warm import run_warm
-from tests.sandbox.launcher import Sandbox
-
-READS = ("GET", "List", "Describe", "Get", "listSecrets", "listKeys")
-
-
-@dataclass
-class Subject:
-    """One platform with its deployment in a fresh sandbox."""
-
-    adapter: Adapter
-    sandbox: Sandbox
-    base: Args
-    said: list[str] = field(default_factory=list)
-    runner: Callable[..., dict[str, Any]] = run_warm
-
-    def run(self, *, check: bool = False, fails: bool = False, **changes: Any) -> dict[str, Any]:
-        result = self.runner(self.adapter.module, {**self.base, **changes}, check=check, diff=True)
-        self.said.append(json.dumps(result, default=str))
-        assert bool(result.get("failed")) is fails, result.get("msg", result)
-        return result
-
-    def __post_init__(self) -> None:
-        # An image that is "slow" would load its model for 20 seconds: the probe gives up before.
-        self.base = {**self.base, "health": {"timeout": 5, "startup_timeout": 10}}
-
-    def writes(self) -> list[str]:
-        """The writing calls since the log was cleared."""
-        calls = [f"{entry['service']} {entry['operation']}" for entry in self.sandbox.client.requests()]
-        return [call for call in calls if not call.split(" ", 1)[1].startswith(READS)]
-
-    def clear(self) -> None:
-        self.sandbox.client.clear_requests()
-
-    def answers(self, endpoint: str) -> bool:
-        body = json.dumps({"model": "gemma3:1b", "prompt": "hi", "stream": False}).encode()
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(urllib.request.Request(f"{endpoint}/api/generate", body), timeout=5) as answer:
-                return bool(json.load(answer)["response"])
-        except OSError:
-            return False
-
-
-@pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.platform)
-def subject(request: pytest.FixtureRequest, clouds: Sandbox) -> Iterator[Subject]:
-    adapter: Adapter = request.param
-    subject = Subject(adapter, clouds, adapter.args(clouds))
-    yield subject
-    assert not [text for text in subject.said if CANARY in text], "a secret was printed"
-
-
-@pytest.fixture
-def deployed(subject: Subject) -> Subject:
-    subject.run()
-    subject.clear()
-    return subject
-
-
-def actions(result: dict[str, Any]) -> dict[str, str]:
-    return {change["key"]: change["action"] for change in result["plan"]["changes"]}
 
 
 @pytest.mark.parametrize("runner", [run_warm, run_module])
@@ -129,6 +68,7 @@ def test_a_good_update_is_released_and_recorded(deployed: Subject) -> None:
     updated = deployed.run(image=BETTER)["deployment"]
 
     assert BETTER in updated["serving"]
+    assert (updated["image"], updated["settled"]) == (BETTER, True)
     assert updated["previous_good"]
     assert updated["last_good"] == updated["release"] != updated["previous_good"]
     assert not deployed.run(image=BETTER)["changed"]
@@ -191,6 +131,7 @@ def test_a_stopped_deployment_stays_stopped_until_it_is_started(deployed: Subjec
     converged = deployed.run()
     assert not converged["changed"]
     assert not converged["deployment"]["running"]
+    assert (converged["deployment"]["image"], converged["deployment"]["settled"]) == ("", False)
     assert deployed.sandbox.client.workloads() == []
 
     started = deployed.run(state="started")

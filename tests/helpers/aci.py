@@ -70,6 +70,24 @@ FULL: dict[str, Any] = merge(
         },
     },
 )
+SEEDED: dict[str, Any] = merge(
+    FULL,
+    {
+        "models": [{"name": "gemma3:4b", "digest": "b" * 64}],
+        "storage": {
+            "mode": "volume",
+            "seed": {
+                "image": "registry.example.com/fetcher:1@sha256:" + "a" * 64,
+                "registry": "https://models.example.com",
+            },
+        },
+        "secrets": [
+            {"name": "HF_TOKEN", "value": "canary-hf"},
+            {"name": "POLYCLOUD_REGISTRY_USERNAME", "value": "puller"},
+            {"name": "POLYCLOUD_REGISTRY_PASSWORD", "value": "canary-models"},
+        ],
+    },
+)
 PUBLIC: dict[str, Any] = merge(
     SMALL,
     {
@@ -92,6 +110,7 @@ GPU: dict[str, Any] = merge(
     },
 )
 CANARIES = ("canary-hf", "canary-account", "canary-registry", "canary-log")
+SEED_CANARY = "canary-models"
 
 
 def describe(base: Mapping[str, Any] = SMALL, **changes: Any) -> Deployment[AciPlatform]:

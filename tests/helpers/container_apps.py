@@ -63,7 +63,23 @@ FULL: dict[str, Any] = merge(
         },
     },
 )
-CANARIES = ("canary-hf", "canary-log", "canary-account", "canary-registry")
+SEEDED: dict[str, Any] = merge(
+    FULL,
+    {
+        "models": [{"name": "gemma3:4b", "digest": "b" * 64}],
+        "storage": {
+            "seed": {
+                "image": "registry.example.com/fetcher:1@sha256:" + "a" * 64,
+                "registry": "https://models.example.com",
+            }
+        },
+        "secrets": [
+            {"name": "HF_TOKEN", "value": "canary-hf"},
+            {"name": "POLYCLOUD_REGISTRY_TOKEN", "value": "canary-models"},
+        ],
+    },
+)
+CANARIES = ("canary-hf", "canary-log", "canary-account", "canary-registry", "canary-models")
 
 
 def describe(base: Mapping[str, Any] = SMALL, **changes: Any) -> Deployment[ContainerAppsPlatform]:

@@ -113,6 +113,15 @@ def base_archive() -> Path:
     return BASE
 
 
+def own_layers(docker: Docker, tag: str) -> list[int]:
+    """Bytes of each layer of a built image that is neither its base, nor Ollama, nor a model; unpacked."""
+    given = ("import", "/usr/bin/ollama", "/usr/lib/ollama", "/opt/ollama/models")
+    history = docker.run("history", "--no-trunc", "--human=false", "--format", "{{.Size}}\t{{.CreatedBy}}", tag)
+    # The last line is the base.
+    lines = [line.split("\t", 1) for line in history.stdout.splitlines()][:-1]
+    return [int(size) for size, made in lines if not any(name in made for name in given)]
+
+
 def push_base(docker: Docker, registry: DockerRegistry) -> str:
     """Bring the base into the registry; its reference with the digest."""
     tag = f"{registry.host}/base:bookworm"

@@ -60,6 +60,19 @@ VOLUME: dict[str, Any] = merge(
         },
     },
 )
+SEEDED: dict[str, Any] = merge(
+    VOLUME,
+    {
+        "storage": {
+            "seed": {"image": f"registry.example.com/fetcher:1@{DIGEST}", "registry": "https://models.example.com"}
+        },
+        "secrets": [
+            {"name": "LICENCE", "reference": SECRET},
+            {"name": "POLYCLOUD_REGISTRY_TOKEN", "reference": SECRET},
+        ],
+        "platform": {"no_new_privileges": True},
+    },
+)
 FARGATE: dict[str, Any] = merge(
     GPU,
     {
@@ -102,6 +115,7 @@ PLAIN_BALANCER: dict[str, Any] = merge(GPU, {"platform": {"load_balancers": [{"t
 DEPLOYMENTS: dict[str, dict[str, Any]] = {
     "gpu": GPU,
     "volume": VOLUME,
+    "seeded": SEEDED,
     "fargate": FARGATE,
     "shared_gpu": SHARED_GPU,
     "balanced": BALANCED,

@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.capabilities import Capabilities
 from ansible_collections.polycloud.ollama.plugins.module_utils.compare import FieldChange, drop_empty
+from ansible_collections.polycloud.ollama.plugins.module_utils.deployment.hardening import Posture
 from ansible_collections.polycloud.ollama.plugins.module_utils.deployment.model import Deployment, Model
 from ansible_collections.polycloud.ollama.plugins.module_utils.errors import ApiError, NoCapacity, RolloutFailed
 from ansible_collections.polycloud.ollama.plugins.module_utils.platform import Observed, Platform, Rollout, Target
@@ -34,6 +35,7 @@ CAPABILITIES = Capabilities(
     secret_values=True,
     secret_references=("arn:aws:secretsmanager…",),
     volume=True,
+    sets_user=True,
     non_root_with_volume=True,
     read_only_root=True,
     drop_capabilities=True,
@@ -115,6 +117,9 @@ class MemoryPlatform(Platform):
     @property
     def target(self) -> str:
         return f"{self.deployment.name} on memory"
+
+    def posture(self) -> Posture:
+        return Posture(user="10001:10001", read_only_root=True, drop_capabilities=True)
 
     def observe(self) -> Observed:
         found = {key: kind.read(self.deployment.name) for key, kind in self.kinds.items()}

@@ -12,7 +12,7 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -70,6 +70,8 @@ class Registry:
         self.requests: list[Request] = []
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[tuple[str, str], bytes] = {}
+        # How a hostile server answers for "manifests" or "blobs"; it gets the handler of the request.
+        self.scripts: dict[str, Callable[[BaseHTTPRequestHandler], None]] = {}
         self.served: Counter[str] = Counter()  # bytes of each blob
         self.streams = self.most_streams = 0  # slow ones, now and at most
         self.lock = threading.Lock()
@@ -159,6 +161,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _content(self, rest: str) -> None:
         repository, kind, reference = rest.rsplit("/", 2)
         found = None
+        if kind in self.registry.scripts:
+            self.close_connection = True
+            self.registry.scripts[kind](self)
+            return
         if kind == "manifests":
             if self.registry.faults.endless_manifest:
                 self._endless()

@@ -18,8 +18,13 @@ pytestmark = pytest.mark.slow
 
 
 def targets(sandbox: Sandbox) -> dict[str, Any]:
-    """Return one target of each platform whose volume is made by the role."""
-    volume = {"ollama_storage": {"mode": "volume", "uid": 12345}, "ollama_storage_create": True}
+    """Return one target of each platform whose volume is made by the role and filled by a container."""
+    seed = {"image": "registry.example.com/fetcher:1@sha256:" + "d4" * 32}
+    volume = {
+        "ollama_models": [{"name": "gemma3:1b", "digest": "b" * 64}],
+        "ollama_storage": {"mode": "volume", "uid": 12345, "seed": seed},
+        "ollama_storage_create": True,
+    }
     given = {"ecs": ecs_args(sandbox), "aci": aci_args(sandbox), "container_apps": container_apps_args(sandbox)}
     names = {
         "ecs": {"ollama_efs": {"name": "models"}},

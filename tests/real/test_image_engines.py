@@ -16,6 +16,7 @@ from tests.helpers.docker_registry import running_registry
 from tests.helpers.image_yard import HARDENED, HOME, Built, Container, Yard, serve_model
 from tests.helpers.modules import run_module
 from tests.helpers.registry import registry
+from tests.helpers.scanners import Advisory, scanning, trivy_database
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("containers")]
 
@@ -51,10 +52,15 @@ def test_buildah_builds_it_too_and_keeps_its_layers(yard: Yard, buildah: dict[st
         "image_engine_environment": buildah,
         "image_tls_verify": False,
         "image_repository": f"{yard.images.host}/team/by-buildah",
+        **scanning(trivy_database(yard.folder / "scanned", Advisory("CVE-2099-0002", "tar", "LOW"))),
     }
     image = yard.build(**engine)
     assert answers(yard, image)
+    assert image.result["gates"]["scan"] == image.result["gates"]["sbom"] == "passed"
+    scanned = (yard.folder / "evidence" / "scan.json").read_bytes()
     assert yard.build(**engine).changed == 0
+    # The image that the registry has is known to be the one that was scanned.
+    assert (yard.folder / "evidence" / "scan.json").read_bytes() == scanned
     before = len(yard.models.requests)
     assert yard.build(**engine, image_labels={"org.example.other": "x"}).changed > 0
     assert len(yard.models.requests) == before

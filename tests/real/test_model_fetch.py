@@ -17,6 +17,7 @@ import pytest
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.models.package import build_zipapp
 from tests.helpers.docker_registry import DockerRegistry
+from tests.helpers.model_server import served
 from tests.helpers.real_ollama import RealOllama, serving
 
 pytestmark = pytest.mark.real
@@ -38,7 +39,7 @@ def fetcher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def pull(fetcher: Path, registry: DockerRegistry, into: Path, *more: str) -> dict[str, Any]:
+def pull(fetcher: Path, url: str, into: Path, *more: str) -> dict[str, Any]:
     """Run the fetcher with a bare Python."""
     command = [
         sys.executable,
@@ -48,7 +49,7 @@ def pull(fetcher: Path, registry: DockerRegistry, into: Path, *more: str) -> dic
         "pull",
         "tiny",
         "--registry",
-        registry.url,
+        url,
         "--into",
         str(into),
     ]
@@ -70,7 +71,7 @@ def test_a_fetched_model_answers_like_the_original(
     real_ollama: RealOllama,
     tmp_path: Path,
 ) -> None:
-    result = pull(fetcher, registry, tmp_path / "models", "--lock", str(tmp_path / "models.lock"))
+    result = pull(fetcher, registry.url, tmp_path / "models", "--lock", str(tmp_path / "models.lock"))
     assert result["changed"]
     assert [model["digest"] for model in result["models"]] == [f"sha256:{real_ollama.packed.digest}"]
     with serving(tmp_path, tmp_path / "models") as url:
@@ -78,7 +79,7 @@ def test_a_fetched_model_answers_like_the_original(
         tags = json.load(urllib.request.urlopen(f"{url}/api/tags", timeout=10))
     assert copy["response"] == json.loads(post(real_ollama.url, "/api/generate", PROMPT))["response"]
     assert [model["digest"] for model in tags["models"]] == [real_ollama.packed.digest]
-    assert not pull(fetcher, registry, tmp_path / "models", "--lock", str(tmp_path / "models.lock"))["changed"]
+    assert not pull(fetcher, registry.url, tmp_path / "models", "--lock", str(tmp_path / "models.lock"))["changed"]
 
 
 def test_ollama_itself_cannot_pull_from_a_plain_registry(registry: DockerRegistry, tmp_path: Path) -> None:
@@ -87,3 +88,26 @@ def test_ollama_itself_cannot_pull_from_a_plain_registry(registry: DockerRegistr
     with serving(tmp_path, tmp_path / "models") as url:
         said = post(url, "/api/pull", {"model": name, "insecure": True})
     assert b"no Location header" in said
+
+
+def blobs(models: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (models / "blobs").iterdir()}
+
+
+def test_where_ollama_can_pull_both_bring_the_same_model(
+    fetcher: Path, real_ollama: RealOllama, tmp_path: Path
+) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    with served(real_ollama.models) as url:
+        pull(fetcher, url, ours)
+        with serving(tmp_path, theirs) as server:
+            said = post(server, "/api/pull", {"model": f"{url}/library/tiny", "insecure": True, "stream": False})
+            assert json.loads(said) == {"status": "success"}
+            name = f"{url.removeprefix('http://')}/library/tiny"
+            their_answer = json.loads(post(server, "/api/generate", {**PROMPT, "model": name}))["response"]
+    with serving(tmp_path, ours) as server:
+        our_answer = json.loads(post(server, "/api/generate", PROMPT))["response"]
+    assert blobs(ours) == blobs(theirs) == blobs(real_ollama.models)
+    assert our_answer == their_answer
+    (manifest,) = (path for path in (theirs / "manifests").rglob("*") if path.is_file())
+    assert manifest.read_bytes() == real_ollama.packed.manifest.read_bytes()

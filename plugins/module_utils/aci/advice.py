@@ -16,7 +16,7 @@ def advice(deployment: Deployment[AciPlatform]) -> tuple[str, ...]:
     platform = deployment.platform
     cpu, memory = total(deployment)
     notes = {
-        "Azure Files on ACI belong to root: Ollama must run as root, storage.uid and storage.gid have no effect": (
+        "storage.uid and storage.gid have no effect on ACI: the user of the image runs the server": (
             deployment.storage.mode != "baked"
         ),
         "ACI GPUs were retired on 14 July 2025: expect Azure to refuse this outside of private or sovereign regions": (

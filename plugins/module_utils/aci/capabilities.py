@@ -13,9 +13,11 @@ CAPABILITIES = Capabilities(
     sources=(
         "MicrosoftDocs/azure-compute-docs: container-instances-resource-and-quota-limits.md (2025-11-17)",
         "MicrosoftDocs/azure-compute-docs: container-instances-gpu.md (2025-11-17)",
+        "MicrosoftDocs/azure-compute-docs: container-instances-faq.yml (largest image)",
         "MicrosoftDocs/azure-compute-docs: container-instances-update.md, container-instances-volume-azure-files.md",
         "MicrosoftDocs/azure-compute-docs: container-instances-spot-containers-overview.md",
         "Azure/azure-rest-api-specs: containerInstance.json, stable/2025-09-01",
+        "hashicorp/terraform-provider-azurerm 23034; changelog of Azure.ResourceManager.ContainerInstance 1.1.0-beta.4",
     ),
     # A PUT replaces the body and restarts all containers of the group.
     update_strategies=("in_place",),
@@ -30,14 +32,23 @@ CAPABILITIES = Capabilities(
     secret_values=True,
     secret_references=("https://…",),
     volume=True,
+    # The API has securityContext (user, capabilities; no read-only root), and takes it with the Confidential SKU only.
+    sets_user=False,
     # The SMB mount belongs to root.
     non_root_with_volume=False,
     read_only_root=False,
     drop_capabilities=False,
     tag_value_chars=256,
+    # Larger ones may run, without guarantee. The page does not say whether that is the packed size.
     image_gb=15,
     max_cpu=31,
     max_memory_gib=240,
+    gaps={
+        "sets_user": "the server runs as the user of its image (USER); the API takes one for the Confidential SKU only",
+        "non_root_with_volume": "a share of Azure Files belongs to root: the image must run as root",
+        "read_only_root": "the API has no setting for it",
+        "drop_capabilities": "the API takes capabilities for the Confidential SKU only",
+    },
 )
 
 GPU_RETIRED = (

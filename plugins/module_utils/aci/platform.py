@@ -15,6 +15,7 @@ from ..clients.azure_errors import lacks_capacity
 from ..clients.azure_versions import CONTAINER_INSTANCE
 from ..compare import diff, merge
 from ..deployment.endpoint import endpoint_url
+from ..deployment.hardening import Posture
 from ..deployment.model import Deployment
 from ..errors import ApiError, NoCapacity, NotFound, RolloutFailed, WaitTimeout
 from ..platform import Observed, Platform, Rollout, Target
@@ -81,6 +82,7 @@ class ContainerGroupPlatform(Platform):
             release=release,
             endpoints=self._urls(group.raw) if group and running else (),
             image=history.image_of(group.body) if group else "",
+            settled=group is None or readiness.provisioning_state(group.raw) == "Succeeded",
         )
 
     def _read_storage_key(self) -> None:
@@ -117,6 +119,9 @@ class ContainerGroupPlatform(Platform):
                 tags={**self.deployment.tags, **own, **({SECRETS: digest} if digest else {})},
             ),
         )
+
+    def posture(self) -> Posture:
+        return Posture()
 
     def notes(self, observed: Observed) -> Sequence[str]:
         return advice(self.deployment)

@@ -33,7 +33,7 @@ def judge(group: Mapping[str, Any], restarts_before: Mapping[str, int]) -> Verdi
     text = f"{state}, {view or 'no state yet'}; " + ", ".join(_phase(container) for container in containers)
     if state in BROKEN:
         return Verdict(False, f"provisioning {state.lower()}: {_last_event(group)}", text)
-    for container in containers:
+    for container in _all_containers(group):
         problem = _problem(container, restarts_before)
         if problem:
             return Verdict(False, problem, text)
@@ -58,8 +58,13 @@ def is_stopped(group: Mapping[str, Any]) -> bool:
 
 def restarts(group: Mapping[str, Any]) -> dict[str, int]:
     """Restart counts by container."""
-    containers = (group.get("properties") or {}).get("containers") or ()
-    return {item["name"]: int(_view(item).get("restartCount") or 0) for item in containers}
+    return {item["name"]: int(_view(item).get("restartCount") or 0) for item in _all_containers(group)}
+
+
+def _all_containers(group: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Those that seed or prepare, which must end well first, and those that run."""
+    properties = group.get("properties") or {}
+    return [*(properties.get("initContainers") or ()), *(properties.get("containers") or ())]
 
 
 def address(group: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..deployment.environment import ollama_environment
 from ..deployment.model import Deployment, Secret
+from ..deployment.seeding import SEED, seed_arguments, seed_environment, seed_secrets, seeds, server_secrets
 from .capabilities import DEFAULT_GPU_TYPE
 from .options import AciPlatform, InitContainer, Registry, Sidecar
 
@@ -21,8 +22,6 @@ Aci = Deployment[AciPlatform]
 
 CONTAINER = "ollama"
 VOLUME = "models"
-SEED = "seed-models"
-SEED_PATH = "/seed"
 FILES_KEY_SECRET = "azure-files-key"  # noqa: S105 - the name of a reference
 # The API answers before a model is loaded, so these need no allowance for loading.
 READINESS = {"initialDelaySeconds": 2, "periodSeconds": 5, "failureThreshold": 3, "timeoutSeconds": 5}
@@ -86,7 +85,7 @@ def _ollama(deployment: Aci) -> Body:
     settings: Body = {
         "image": deployment.image,
         "ports": [{"port": port, "protocol": "TCP"}],
-        "environmentVariables": [*_plain(ollama_environment(deployment)), *map(_secret, deployment.secrets)],
+        "environmentVariables": [*_plain(ollama_environment(deployment)), *map(_secret, server_secrets(deployment))],
         "resources": {"requests": _requests(deployment)},
         "readinessProbe": {"httpGet": dict(http), **READINESS},
         "livenessProbe": {"httpGet": dict(http), **LIVENESS},
@@ -145,22 +144,21 @@ def _init_containers(deployment: Aci) -> list[Body]:
     containers = [
         {"name": item.name, "properties": _extra(deployment, item)} for item in deployment.platform.init_containers
     ]
-    if deployment.storage.mode == "both":
-        containers.insert(0, _seed(deployment))
-    return containers
+    return [*_seed(deployment), *containers]
 
 
-def _seed(deployment: Aci) -> Body:
-    """Copy the models of the image to the share, beside which Ollama's own mount would hide them."""
-    source = deployment.storage.path
-    return {
-        "name": SEED,
-        "properties": {
-            "image": deployment.image,
-            "command": ["/bin/sh", "-c", f"cp -rn {source}/. {SEED_PATH}/"],
-            "volumeMounts": [{"name": VOLUME, "mountPath": SEED_PATH, "readOnly": False}],
-        },
+def _seed(deployment: Aci) -> list[Body]:
+    """The container that fills the share and ends."""
+    seed = deployment.storage.seed
+    if seed is None or not seeds(deployment):
+        return []
+    settings: Body = {
+        "image": seed.image,
+        "command": [*seed.command, *seed_arguments(deployment)],
+        "environmentVariables": [*_plain(seed_environment()), *map(_secret, seed_secrets(deployment))],
+        "volumeMounts": [{"name": VOLUME, "mountPath": deployment.storage.path, "readOnly": False}],
     }
+    return [{"name": SEED, "properties": settings}]
 
 
 # ---- volumes, network, logs
@@ -170,7 +168,8 @@ def _mounts(deployment: Aci, wanted: bool) -> list[Body]:
     files = deployment.platform.azure_files
     if not wanted or files is None or deployment.storage.mode == "baked":
         return []
-    return [{"name": VOLUME, "mountPath": deployment.storage.path, "readOnly": files.read_only}]
+    read_only = files.read_only or seeds(deployment)
+    return [{"name": VOLUME, "mountPath": deployment.storage.path, "readOnly": read_only}]
 
 
 def _volumes(deployment: Aci) -> list[Body]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..deployment import hardening
 from ..deployment.model import Deployment
+from ..deployment.seeding import SEED
 from ..deployment.validate import show
 from ..unknown import is_unknown
 from . import capabilities as facts
 from .options import AciPlatform, InitContainer, Sidecar
-from .translate import CONTAINER, SEED, published_ports
+from .translate import CONTAINER, published_ports
 
 Aci = Deployment[AciPlatform]
 
@@ -40,6 +42,8 @@ def problems(deployment: Aci) -> list[str]:
         found += rule(deployment)
     for rule in (_storage, _containers, _secrets, _rest):
         found += rule(deployment)
+    # The Standard SKU, which is what we deploy, takes no securityContext: a group asks for nothing.
+    found += hardening.problems(deployment, facts.CAPABILITIES, hardening.Posture())
     return found
 
 
@@ -175,6 +179,8 @@ def _storage(d: Aci) -> Iterator[str]:
         yield "platform.azure_files takes either account_key or account_key_reference"
     if files.read_only and d.storage.mode == "both":
         yield "platform.azure_files.read_only does not go with storage.mode both: the image seeds the share"
+    if files.read_only and d.storage.seed is not None:
+        yield "platform.azure_files.read_only does not go with storage.seed: its container writes, the server does not"
 
 
 def _containers(d: Aci) -> Iterator[str]:

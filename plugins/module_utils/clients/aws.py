@@ -59,6 +59,7 @@ ABSENT = (
     "FileSystemNotFound",
     "MountTargetNotFound",
     "ObjectNotFoundException",
+    "RepositoryNotFoundException",
     "ResourceNotFoundException",
     "ServiceDeploymentNotFoundException",
     "ServiceNotFoundException",

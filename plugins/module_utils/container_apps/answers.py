@@ -51,6 +51,14 @@ def has_traffic(raw: Mapping[str, Any], revision: str) -> bool:
     return revision in weighted_revisions(raw) or (follows_newest(raw) and revision == newest)
 
 
+def serves_alone(raw: Mapping[str, Any], revision: str) -> bool:
+    """True if no other revision gets requests, now or once it is ready."""
+    properties = raw.get("properties") or {}
+    single = str((properties.get("configuration") or {}).get("activeRevisionsMode") or "Single").lower() == "single"
+    newest = properties.get("latestRevisionName") if single or follows_newest(raw) else None
+    return (single or weighted_revisions(raw) <= {revision}) and newest in (None, revision)
+
+
 def image_of(body: Mapping[str, Any]) -> str:
     return str(server_of((body.get("properties") or {}).get("template") or {}).get("image") or "")
 

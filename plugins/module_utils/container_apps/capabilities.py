@@ -16,6 +16,7 @@ CAPABILITIES = Capabilities(
         "azure-mgmt-appcontainers 5.1.0, API version 2026-07-01",
         "Azure Container Apps documentation: revisions, workload profiles, GPU types, scaling, storage mounts, quotas",
         "microsoft/azure-container-apps issues 650, 664, 790, 1228, 1269, 1345, 1443, 1579",
+        "microsoft/azure-container-apps issues 1001 (user, open) and 1232 (capabilities, open)",
     ),
     update_strategies=("surge", "stop_first"),
     default_strategy="surge",
@@ -32,6 +33,7 @@ CAPABILITIES = Capabilities(
     secret_values=True,
     secret_references=("https://…vault.azure.net/secrets/…",),
     volume=True,
+    sets_user=False,
     non_root_with_volume=True,
     read_only_root=False,
     drop_capabilities=False,
@@ -40,6 +42,11 @@ CAPABILITIES = Capabilities(
     max_cpu=96,
     max_memory_gib=880,
     surge_needs="a spare GPU (quota of the environment for both revisions)",
+    gaps={
+        "sets_user": "the server runs as the user of its image (USER); the API has no setting for it",
+        "read_only_root": "the API has no setting for it",
+        "drop_capabilities": "the API has no setting for it",
+    },
 )
 
 

@@ -17,6 +17,7 @@ Described = Deployment[ContainerAppsPlatform]
 PROVIDER = "providers/Microsoft.App"
 CONTAINER = "ollama"
 MODELS_VOLUME = "models"
+SEED_VOLUME = "models-seed"
 
 
 def environment_group(deployment: Described) -> str:
@@ -29,6 +30,11 @@ def storage_name(deployment: Described) -> str:
     """Name under which the environment knows the share."""
     storage = deployment.platform.storage
     return (storage.name if storage else None) or f"{deployment.name}-models"
+
+
+def seed_storage_name(deployment: Described) -> str:
+    """Name under which the environment knows the share for the container that seeds it."""
+    return f"{deployment.name}-seed"
 
 
 def profile_type(deployment: Described) -> str:

@@ -14,14 +14,25 @@ from ..azure_files.resources import read_key
 from ..clients.azure_versions import CONTAINER_APPS
 from ..deployment.endpoint import endpoint_url
 from ..deployment.environment import MODELS_VARIABLE, parse_models
+from ..deployment.hardening import Posture
 from ..deployment.model import Model
+from ..deployment.seeding import seeds
 from ..errors import NotFound, PolycloudError, Refused, RolloutFailed
 from ..outcome import Emit
 from ..plan import Action, Change
 from ..platform import Observed, Platform, Rollout, Target
 from ..release import RECORD_TAGS, SECRETS, SHARED, Record, secrets_digest
 from ..resource import Found, Kind, Wanted, gather
-from .answers import follows_newest, has_traffic, image_of, is_running, quota_advice, server_of, target_port
+from .answers import (
+    follows_newest,
+    has_traffic,
+    image_of,
+    is_running,
+    quota_advice,
+    server_of,
+    serves_alone,
+    target_port,
+)
 from .app import STOP_FIRST, DeployedAppKind, Release, restore_patch
 from .bodies import traffic_to, weighted_revisions
 from .capabilities import CAPABILITIES
@@ -32,11 +43,12 @@ from .naming import (
     environment_id,
     needs_account_key,
     secret_values,
+    seed_storage_name,
     storage_name,
 )
 from .resources import Arm, EnvironmentKind, EnvironmentStorageKind
 from .template import uses_volume, wakes_on_request
-from .translate import APP, ENVIRONMENT, STORAGE, STORAGE_KEY, bundle, secret_groups
+from .translate import APP, ENVIRONMENT, SEED_STORAGE, STORAGE, STORAGE_KEY, bundle, secret_groups
 from .watch import State, Watch, judge
 
 REVISED = ("properties.template", "properties.workloadProfileName", f"tags.{SECRETS}")
@@ -81,9 +93,14 @@ class ContainerApps(Platform):
         self._storage = EnvironmentStorageKind(self._arm, environment, account_key=key)
         return {
             ENVIRONMENT: EnvironmentKind(
-                self._arm, group, secrets=keys, guest=own, storages=[storage_name(deployment)]
+                self._arm,
+                group,
+                secrets=keys,
+                guest=own,
+                storages=[storage_name(deployment), seed_storage_name(deployment)],
             ),
             STORAGE: self._storage,
+            SEED_STORAGE: self._storage,
             APP: self._app,
         }
 
@@ -101,6 +118,8 @@ class ContainerApps(Platform):
         }
         if uses_volume(deployment):
             reads[STORAGE] = lambda: self._storage.read(storage_name(deployment))
+        if seeds(deployment):
+            reads[SEED_STORAGE] = lambda: self._storage.read(seed_storage_name(deployment))
         if needs_account_key(deployment):
             reads[STORAGE_KEY] = self._read_key
         found = gather(reads)
@@ -108,8 +127,7 @@ class ContainerApps(Platform):
         app = found[APP]
         if app is None:
             return Observed(found=found)
-        if found.get(STORAGE) is not None:
-            found[STORAGE] = self._mark_key(found[STORAGE], app.tags)
+        found |= {key: self._mark_key(found[key], app.tags) for key in (STORAGE, SEED_STORAGE) if key in found}
         running = is_running(app.raw)
         host = str(app.attributes.get("fqdn") or "")
         return Observed(
@@ -120,6 +138,7 @@ class ContainerApps(Platform):
             release=self._app.serving,
             endpoints=(self._url(host),) if host and running else (),
             image=image_of(app.body),
+            settled=serves_alone(app.raw, self._app.serving),
         )
 
     def _read_key(self) -> None:
@@ -154,6 +173,9 @@ class ContainerApps(Platform):
     def replaces(self, change: Change) -> bool:
         """Only the template and what it is filled with make a revision; the rest is the app's own configuration."""
         return change.action is not Action.UPDATE or any(field.path.startswith(REVISED) for field in change.fields)
+
+    def posture(self) -> Posture:
+        return Posture()
 
     def notes(self, observed: Observed) -> Sequence[str]:
         """Raises Refused where the environment that the user gives does not fit the deployment."""

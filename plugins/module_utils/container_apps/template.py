@@ -13,8 +13,9 @@ from typing import Any
 
 from ..deployment.environment import ollama_environment
 from ..deployment.model import Secret
+from ..deployment.seeding import SEED, seed_arguments, seed_environment, seed_secrets, seeds, server_secrets
 from .capabilities import LONGEST_PERIOD, MOST_FAILURES
-from .naming import CONTAINER, MODELS_VOLUME, Described, secret_name, storage_name
+from .naming import CONTAINER, MODELS_VOLUME, SEED_VOLUME, Described, secret_name, seed_storage_name, storage_name
 from .options import InitContainer
 from .schedule import cron_window
 
@@ -31,10 +32,13 @@ def template(deployment: Described) -> dict[str, Any]:
         "containers": [_server(deployment)],
         "scale": _scale(deployment),
     }
-    if platform.init_containers:
-        body["initContainers"] = [_init_container(deployment, item) for item in platform.init_containers]
-    if deployment.storage.mode != "baked":
-        body["volumes"] = [_volume(deployment)]
+    first = [*_seed(deployment), *(_init_container(deployment, item) for item in platform.init_containers)]
+    if first:
+        body["initContainers"] = first
+    if uses_volume(deployment):
+        body["volumes"] = [_volume(deployment, MODELS_VOLUME, storage_name(deployment))]
+    if seeds(deployment):
+        body["volumes"].append(_volume(deployment, SEED_VOLUME, seed_storage_name(deployment)))
     return body
 
 
@@ -68,11 +72,29 @@ def _server(deployment: Described) -> dict[str, Any]:
 
 def _environment(deployment: Described) -> list[dict[str, str]]:
     plain = [{"name": name, "value": value} for name, value in ollama_environment(deployment).items()]
-    return plain + [_secret_variable(secret) for secret in deployment.secrets]
+    return plain + [_secret_variable(secret) for secret in server_secrets(deployment)]
 
 
 def _secret_variable(secret: Secret) -> dict[str, str]:
     return {"name": secret.name, "secretRef": secret_name(secret.name)}
+
+
+def _seed(deployment: Described) -> list[dict[str, Any]]:
+    """The container that fills the share and ends. It alone mounts the storage that may be written."""
+    seed = deployment.storage.seed
+    if seed is None or not seeds(deployment):
+        return []
+    plain = [{"name": name, "value": value} for name, value in seed_environment().items()]
+    return [
+        {
+            "name": SEED,
+            "image": seed.image,
+            "command": list(seed.command),
+            "args": seed_arguments(deployment),
+            "env": plain + [_secret_variable(secret) for secret in seed_secrets(deployment)],
+            "volumeMounts": [{**_mount(deployment), "volumeName": SEED_VOLUME}],
+        }
+    ]
 
 
 def _init_container(deployment: Described, item: InitContainer) -> dict[str, Any]:
@@ -96,11 +118,11 @@ def _mount(deployment: Described) -> dict[str, str]:
     return mount
 
 
-def _volume(deployment: Described) -> dict[str, str]:
+def _volume(deployment: Described, name: str, storage_of_environment: str) -> dict[str, str]:
     """The share as a volume. An SMB share has no owners of its own: the mount says whose the files are."""
     storage = deployment.platform.storage
     kind = "NfsAzureFile" if storage and storage.type == "nfs" else "AzureFile"
-    volume = {"name": MODELS_VOLUME, "storageType": kind, "storageName": storage_name(deployment)}
+    volume = {"name": name, "storageType": kind, "storageName": storage_of_environment}
     owner = f"uid={deployment.storage.uid},gid={deployment.storage.gid},dir_mode=0750,file_mode=0640"
     options = (storage.mount_options if storage else None) or (owner if kind == "AzureFile" else "")
     if options:

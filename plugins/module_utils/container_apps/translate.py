@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Translate a deployment into the bodies of the Container Apps API (2026-07-01). Pure.
 
-Bundle keys in order: C(environment), C(environment_storage) where the models live on a share, C(app).
+Bundle keys in order: C(environment), C(environment_storage) where the models live on a share,
+C(environment_storage_seed) where a container seeds it, C(app).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from ..compare import merge
 from ..deployment.model import Secret
+from ..deployment.seeding import seeds
 from ..release import DEPLOYMENT, SECRETS, SHARED
 from ..resource import Wanted
 from ..unknown import Ref, is_unknown
@@ -26,12 +28,14 @@ from .naming import (
     registry_secret,
     secret_name,
     secret_values,
+    seed_storage_name,
     storage_name,
 )
 from .template import template, uses_volume
 
 ENVIRONMENT = "environment"
 STORAGE = "environment_storage"
+SEED_STORAGE = "environment_storage_seed"
 APP = "app"
 STORAGE_KEY = "polycloud-storage-key"
 # Stands in a wanted body for the revision that is to serve: the release is known to the rollout, not to translation.
@@ -59,12 +63,16 @@ def bundle(
         )
     ]
     if uses_volume(deployment):
-        body = _override(deployment, STORAGE, environment_storage(deployment))
+        storages = _storages(deployment)
+        body = _override(deployment, STORAGE, storages[STORAGE])
         storage = deployment.platform.storage
         # A storage that the user named may serve others as well: used if it is there, and never deleted.
         wanted.append(
             Wanted(key=STORAGE, name=storage_name(deployment), body=body, shared=bool(storage and storage.name))
         )
+        if SEED_STORAGE in storages:
+            body = _override(deployment, SEED_STORAGE, storages[SEED_STORAGE])
+            wanted.append(Wanted(key=SEED_STORAGE, name=seed_storage_name(deployment), body=body))
     tags = {**deployment.tags, DEPLOYMENT: deployment.name, **{tag: text for tag, text in digests.items() if text}}
     wanted.append(Wanted(key=APP, name=deployment.name, body=_override(deployment, APP, app(deployment)), tags=tags))
     return wanted
@@ -120,12 +128,23 @@ def _profiles(deployment: Described, existing: Iterable[Mapping[str, Any]]) -> l
     return [profiles[key] for key in sorted(profiles)]
 
 
-def environment_storage(deployment: Described) -> dict[str, Any]:
+def _storages(deployment: Described) -> dict[str, dict[str, Any]]:
+    """The storages of the environment by bundle key. A mount cannot be read-only, a storage can: so a seeded share is
+    there twice."""
+    storage = deployment.platform.storage
+    if seeds(deployment):
+        read, write = environment_storage(deployment, "ReadOnly"), environment_storage(deployment, "ReadWrite")
+        return {STORAGE: read, SEED_STORAGE: write}
+    mode = "ReadOnly" if storage and storage.read_only else "ReadWrite"
+    return {STORAGE: environment_storage(deployment, mode)}
+
+
+def environment_storage(deployment: Described, access_mode: str) -> dict[str, Any]:
     """The share as the environment knows it."""
     storage = deployment.platform.storage
     if storage is None:
         return {}
-    common = {"shareName": storage.share_name, "accessMode": "ReadOnly" if storage.read_only else "ReadWrite"}
+    common = {"shareName": storage.share_name, "accessMode": access_mode}
     if storage.type == "nfs":
         return {"properties": {"nfsAzureFile": {"server": storage.server, **common}}}
     share: dict[str, Any] = {"accountName": storage.account_name, **common}

@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..deployment import hardening
+from ..deployment.seeding import SEED
 from ..deployment.validate import show
 from ..unknown import is_unknown
 from .capabilities import (
+    CAPABILITIES,
     CONSUMPTION,
     CONSUMPTION_CPU_STEP,
     CONSUMPTION_GIB_PER_CPU,
@@ -31,7 +34,7 @@ _PROFILE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,13}[A-Za-z0-9])?", re.ASCII
 _SCOPE = r"/subscriptions/[^/\s]+/resourceGroups/[^/\s]+/providers"
 _SUBNET = re.compile(rf"{_SCOPE}/Microsoft\.Network/[^\s]+/subnets/[^/\s]+", re.IGNORECASE)
 _IDENTITY = re.compile(rf"{_SCOPE}/Microsoft\.ManagedIdentity/userAssignedIdentities/[^/\s]+", re.IGNORECASE)
-BUNDLE_KEYS = ("environment", "environment_storage", "app")
+BUNDLE_KEYS = ("environment", "environment_storage", "environment_storage_seed", "app")
 
 
 def problems(deployment: Described) -> list[str]:
@@ -41,6 +44,8 @@ def problems(deployment: Described) -> list[str]:
         found += rule(deployment)
     for rule in (_secrets, _ingress, _template, _overrides):
         found += rule(deployment)
+    # The API has nothing to ask for.
+    found += hardening.problems(deployment, CAPABILITIES, hardening.Posture())
     return found
 
 
@@ -140,6 +145,10 @@ def _storage(d: Described) -> Iterator[str]:
     name = storage.name
     if name is not None and (not _NAME.fullmatch(name) or len(name) > LONGEST_APP):
         yield f"platform.storage.name {show(name)} must be at most {LONGEST_APP} lower-case letters, digits and hyphens"
+    if storage.read_only and d.storage.mode == "both":
+        yield "platform.storage.read_only does not go with storage.mode both: the image seeds the share"
+    if storage.read_only and d.storage.seed is not None:
+        yield "platform.storage.read_only does not go with storage.seed: its container writes, the server does not"
     yield from _nfs(d) if storage.type == "nfs" else _smb(d)
 
 
@@ -231,6 +240,8 @@ def _template(d: Described) -> Iterator[str]:
     for item in d.platform.init_containers:
         if not _NAME.fullmatch(item.name):
             yield f"platform.init_containers.name {show(item.name)} must be lower-case letters, digits and hyphens"
+        if item.name == SEED and d.storage.seed is not None:
+            yield f"platform.init_containers.name {show(item.name)} is reserved for storage.seed"
 
 
 def _overrides(d: Described) -> Iterator[str]:

@@ -11,6 +11,8 @@ from .model import Deployment
 
 HOME = "/tmp/ollama"  # noqa: S108 - a path inside the container: Ollama must write its key pair somewhere
 MODELS_VARIABLE = "POLYCLOUD_MODELS"
+# The start script of the image of the role C(image) reads it, so that one image serves all modes.
+STORAGE_VARIABLE = "POLYCLOUD_STORAGE"
 
 
 def ollama_environment(deployment: Deployment[Any]) -> dict[str, str]:
@@ -26,6 +28,7 @@ def ollama_environment(deployment: Deployment[Any]) -> dict[str, str]:
         "OLLAMA_NO_CLOUD": "1",
         "OLLAMA_NUM_PARALLEL": str(runtime.num_parallel),
         MODELS_VARIABLE: models_value(deployment),
+        STORAGE_VARIABLE: deployment.storage.mode,
     }
     if deployment.storage.mode != "baked":
         environment["OLLAMA_NOPRUNE"] = "1"

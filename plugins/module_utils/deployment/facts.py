@@ -31,5 +31,7 @@ RESERVED_VARIABLES = frozenset(
     }
 )
 RESERVED_PREFIX = "POLYCLOUD_"
+# The login of the model fetcher, which may be secrets of a deployment that seeds its volume. A test holds them equal.
+SEED_VARIABLES = ("POLYCLOUD_REGISTRY_USERNAME", "POLYCLOUD_REGISTRY_PASSWORD", "POLYCLOUD_REGISTRY_TOKEN")
 # Words in a variable's name that say its value is a secret and belongs under `secrets`.
 SECRET_WORDS = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PRIVATE_KEY", "CREDENTIAL")

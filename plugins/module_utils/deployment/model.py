@@ -65,6 +65,21 @@ class Runtime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seed:
+    """The container that fetches the models to the volume before the server starts.
+
+    image: one with Python and the model fetcher. command: starts the fetcher in it. registry: URL, the public one of
+    Ollama where it is not given.
+    """
+
+    image: str
+    command: tuple[str, ...] = ("python3", "/fetch.pyz")
+    registry: str | None = None
+    insecure: bool = False
+    parallel: int = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Storage:
     """Where the models live: in the image (baked), on a persistent volume, or both (the image seeds the volume)."""
 
@@ -72,6 +87,7 @@ class Storage:
     path: str = "/models"
     uid: int = 10001
     gid: int = 10001
+    seed: Seed | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,12 +161,17 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment(Generic[P]):
-    """One Ollama deployment on one target. C(platform) is that platform's own typed block."""
+    """One Ollama deployment on one target. C(platform) is that platform's own typed block.
+
+    image_size: packed, in bytes, where it is known.
+    """
 
     name: str
     image: str
     models: tuple[Model, ...]
     platform: P
+    image_size: int | None = None
+    hardening: str = "standard"
     runtime: Runtime = Runtime()
     resources: Resources = Resources()
     storage: Storage = Storage()

@@ -43,11 +43,19 @@ RESOURCES: Spec = {
     "memory_gib": {"type": "float", "default": 16.0},
     "gpu": {"type": "dict", "options": GPU},
 }
+SEED: Spec = {
+    "image": {"type": "str", "required": True},
+    "command": {"type": "list", "elements": "str", "default": ["python3", "/fetch.pyz"]},
+    "registry": {"type": "str"},
+    "insecure": {"type": "bool", "default": False},
+    "parallel": {"type": "int", "default": 4},
+}
 STORAGE: Spec = {
     "mode": {"type": "str", "choices": ["baked", "volume", "both"], "default": "baked"},
     "path": {"type": "str", "default": "/models"},
     "uid": {"type": "int", "default": 10001},
     "gid": {"type": "int", "default": 10001},
+    "seed": {"type": "dict", "options": SEED},
 }
 NETWORK: Spec = {
     "port": {"type": "int", "default": 11434},
@@ -97,6 +105,8 @@ SECRETS: Spec = {
 DEPLOYMENT_OPTIONS: Spec = {
     "name": {"type": "str", "required": True},
     "image": {"type": "str"},
+    "image_size": {"type": "int"},
+    "hardening": {"type": "str", "choices": ["standard", "strict"], "default": "standard"},
     "models": {"type": "list", "elements": "dict", "options": MODELS},
     "runtime": {"type": "dict", "options": RUNTIME, "apply_defaults": True},
     "resources": {"type": "dict", "options": RESOURCES, "apply_defaults": True},

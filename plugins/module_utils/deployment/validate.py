@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from ..capabilities import Capabilities
-from . import facts, names
+from . import facts, names, seeding
 from .model import Deployment
 
 _DURATION = re.compile(r"-?\d+(?:\.\d+)?(?:ns|us|ms|s|m|h)?|(?:\d+h)?(?:\d+m)?(?:\d+s)?", re.ASCII)
@@ -67,6 +67,7 @@ def _between(option: str, value: float | None, low: float, high: float) -> Itera
 def _identity(d: Deployment[Any], c: Capabilities) -> Iterator[str]:
     yield from name_problems(d)
     yield from _broken("image", d.image, names.image_problem(d.image))
+    yield from _between("image_size", d.image_size, 1, 10**15)
 
 
 def _models(d: Deployment[Any], c: Capabilities) -> Iterator[str]:
@@ -136,10 +137,11 @@ def _storage(d: Deployment[Any], c: Capabilities) -> Iterator[str]:
         yield f"storage.path {show(path)} must be an absolute path of plain names without '..'"
     elif any(path == system or path.startswith(f"{system}/") for system in SYSTEM_PATHS):
         yield f"storage.path {show(path)} must not lie in a system directory"
-    yield from _between("storage.uid", d.storage.uid, 1, 2**31 - 1)
-    yield from _between("storage.gid", d.storage.gid, 1, 2**31 - 1)
+    yield from _between("storage.uid", d.storage.uid, 0, 2**31 - 1)
+    yield from _between("storage.gid", d.storage.gid, 0, 2**31 - 1)
     if d.storage.mode != "baked" and not c.volume:
         yield f"storage.mode {d.storage.mode} is not available on {c.platform}"
+    yield from seeding.problems(d)
 
 
 def _network(d: Deployment[Any], c: Capabilities) -> Iterator[str]:
@@ -239,7 +241,8 @@ def _secrets(d: Deployment[Any], c: Capabilities) -> Iterator[str]:
     for index, secret in enumerate(d.secrets):
         option = f"secrets[{index}]"
         yield from _broken(f"{option}.name", secret.name, names.variable_problem(secret.name))
-        if secret.name in facts.RESERVED_VARIABLES or secret.name.startswith(facts.RESERVED_PREFIX):
+        seeds = secret.name in facts.SEED_VARIABLES and d.storage.seed is not None
+        if not seeds and (secret.name in facts.RESERVED_VARIABLES or secret.name.startswith(facts.RESERVED_PREFIX)):
             yield f"{option}.name {show(secret.name)} is reserved"
         if secret.name in taken:
             yield f"{option}.name {show(secret.name)} is set twice"

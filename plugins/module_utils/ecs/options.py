@@ -97,6 +97,8 @@ PLATFORM_OPTIONS: Spec = {
     "ephemeral_storage_gib": {"type": "int"},
     "stop_timeout": {"type": "int", "default": 30},
     "read_only_root": {"type": "bool", "default": True},
+    "drop_capabilities": {"type": "bool", "default": True},
+    "no_new_privileges": {"type": "bool", "default": False},
     "tmp_mib": {"type": "int", "default": 1024},
 }
 
@@ -214,4 +216,6 @@ class EcsPlatform:
     ephemeral_storage_gib: int | None = None
     stop_timeout: int = 30
     read_only_root: bool = True
+    drop_capabilities: bool = True
+    no_new_privileges: bool = False
     tmp_mib: int = 1024

@@ -12,6 +12,7 @@ from typing import Any
 from ..clients.aws import Aws, tag_list
 from ..deployment.endpoint import endpoint_url
 from ..deployment.environment import MODELS_VARIABLE, parse_models
+from ..deployment.hardening import Posture
 from ..deployment.model import Deployment, Model
 from ..errors import Refused, RolloutFailed
 from ..plan import Change
@@ -20,6 +21,7 @@ from ..release import CONFIG_HASH, DEPLOYMENT, RECORD_TAGS, Record
 from ..resource import Found, Kind, Wanted, gather
 from ..waiting import Waiter
 from .capabilities import CAPABILITIES
+from .hardening import posture
 from .options import EcsPlatform
 from .resources import ClusterKind, LogGroupKind, TaskDefinitionKind
 from .rollout import Emit, Limits, Rollouts
@@ -123,6 +125,7 @@ class Ecs(Platform):
             release=running_release(service.raw),
             endpoints=self._urls(_serving(second.get("tasks", ()), service.raw)),
             image=_container(definition).get("image", ""),
+            settled=not in_flight(service.raw),
         )
 
     def _first_round(self) -> dict[str, Callable[[], Any]]:
@@ -173,6 +176,9 @@ class Ecs(Platform):
 
     def wanted(self, observed: Observed) -> Sequence[Wanted]:
         return self._bundle
+
+    def posture(self) -> Posture:
+        return posture(self.deployment)
 
     def notes(self, observed: Observed) -> Sequence[str]:
         notes = []

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..compare import drop_empty, merge
 from ..deployment.environment import ollama_environment
-from ..deployment.model import Deployment
+from ..deployment.model import Deployment, Secret
+from ..deployment.seeding import SEED, seed_arguments, seed_environment, seed_secrets, seeds, server_secrets
 from ..release import DEPLOYMENT, SHARED
 from ..resource import Wanted
 from ..unknown import Ref
@@ -95,7 +96,7 @@ def task_definition(deployment: Ecs, region: str) -> dict[str, Any]:
         "memory": str(round(deployment.resources.memory_gib * 1024)),
         "executionRoleArn": platform.execution_role,
         "taskRoleArn": platform.task_role,
-        "containerDefinitions": [_container(deployment, region)],
+        "containerDefinitions": [_container(deployment, region), *_seed(deployment, region)],
     }
     if deployment.storage.mode != "baked" and platform.efs is not None:
         body["volumes"] = [_efs_volume(platform.efs)]
@@ -105,39 +106,84 @@ def task_definition(deployment: Ecs, region: str) -> dict[str, Any]:
 
 
 def _container(deployment: Ecs, region: str) -> dict[str, Any]:
-    platform, storage = deployment.platform, deployment.storage
-    environment = ollama_environment(deployment)
-    mounted = storage.mode != "baked"
     body = {
         "name": CONTAINER,
         "image": deployment.image,
         "essential": True,
+        **_hardened(deployment),
+        "environment": _plain(ollama_environment(deployment)),
+        "secrets": _secrets(server_secrets(deployment)),
+        "portMappings": [{"containerPort": deployment.network.port, "protocol": "tcp"}],
+        "mountPoints": _mounts(deployment, read_only=seeds(deployment)),
+        "resourceRequirements": _gpu(deployment),
+        "ulimits": [{"name": "nofile", "softLimit": OPEN_FILES, "hardLimit": OPEN_FILES}],
+        "stopTimeout": deployment.platform.stop_timeout,
+        "healthCheck": health_check(deployment),
+        "logConfiguration": _log(deployment, region),
+        "dependsOn": [{"containerName": SEED, "condition": "SUCCESS"}] if seeds(deployment) else [],
+    }
+    return dict(drop_empty(body))
+
+
+def _seed(deployment: Ecs, region: str) -> list[dict[str, Any]]:
+    """The container that fills the volume and ends. Without startTimeout, of which Fargate has 120 seconds at most."""
+    seed = deployment.storage.seed
+    if seed is None or not seeds(deployment):
+        return []
+    body = {
+        "name": SEED,
+        "image": seed.image,
+        "essential": False,
+        "entryPoint": list(seed.command),
+        "command": seed_arguments(deployment),
+        **_hardened(deployment),
+        "environment": _plain(seed_environment()),
+        "secrets": _secrets(seed_secrets(deployment)),
+        "mountPoints": _mounts(deployment, read_only=False),
+        "logConfiguration": _log(deployment, region),
+    }
+    return [dict(drop_empty(body))]
+
+
+def _hardened(deployment: Ecs) -> dict[str, Any]:
+    """What all our containers may do, the same for each."""
+    platform, storage = deployment.platform, deployment.storage
+    return {
         "user": f"{storage.uid}:{storage.gid}",
         "readonlyRootFilesystem": platform.read_only_root,
-        "environment": [{"name": name, "value": value} for name, value in sorted(environment.items())],
-        "secrets": [{"name": secret.name, "valueFrom": secret.reference} for secret in deployment.secrets],
-        "portMappings": [{"containerPort": deployment.network.port, "protocol": "tcp"}],
-        "mountPoints": [{"sourceVolume": VOLUME, "containerPath": storage.path, "readOnly": False}] if mounted else [],
-        "resourceRequirements": _gpu(deployment),
+        "dockerSecurityOptions": ["no-new-privileges"] if platform.no_new_privileges else [],
         "linuxParameters": {
-            "capabilities": {"drop": ["ALL"]},
+            "capabilities": {"drop": ["ALL"]} if platform.drop_capabilities else {},
             "initProcessEnabled": True,
             # Ollama writes its key pair and the CUDA cache below HOME, which lies in /tmp.
             "tmpfs": [{"containerPath": TMP, "size": platform.tmp_mib, "mountOptions": ["rw", "nosuid", "nodev"]}],
         },
-        "ulimits": [{"name": "nofile", "softLimit": OPEN_FILES, "hardLimit": OPEN_FILES}],
-        "stopTimeout": platform.stop_timeout,
-        "healthCheck": health_check(deployment),
-        "logConfiguration": {
-            "logDriver": "awslogs",
-            "options": {
-                "awslogs-group": Names.of(deployment).log_group,
-                "awslogs-region": region,
-                "awslogs-stream-prefix": deployment.name,
-            },
+    }
+
+
+def _plain(environment: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in sorted(environment.items())]
+
+
+def _secrets(secrets: Iterable[Secret]) -> list[dict[str, str | None]]:
+    return [{"name": secret.name, "valueFrom": secret.reference} for secret in secrets]
+
+
+def _mounts(deployment: Ecs, *, read_only: bool) -> list[dict[str, Any]]:
+    if deployment.storage.mode == "baked":
+        return []
+    return [{"sourceVolume": VOLUME, "containerPath": deployment.storage.path, "readOnly": read_only}]
+
+
+def _log(deployment: Ecs, region: str) -> dict[str, Any]:
+    return {
+        "logDriver": "awslogs",
+        "options": {
+            "awslogs-group": Names.of(deployment).log_group,
+            "awslogs-region": region,
+            "awslogs-stream-prefix": deployment.name,
         },
     }
-    return dict(drop_empty(body))
 
 
 def health_check(deployment: Ecs) -> dict[str, Any]:

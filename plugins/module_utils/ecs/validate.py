@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ..deployment import hardening
 from ..deployment.model import Deployment
 from ..deployment.validate import show
 from ..unknown import is_unknown
 from .capabilities import (
+    CAPABILITIES,
     EFS_ACCESS_POINT,
     EFS_FILE_SYSTEM,
     FARGATE_EPHEMERAL_GIB,
@@ -20,6 +22,7 @@ from .capabilities import (
     FARGATE_STOP_TIMEOUT,
     LOG_RETENTION_DAYS,
 )
+from .hardening import posture
 from .options import EcsPlatform
 from .strategy import is_blue_green
 
@@ -43,6 +46,7 @@ def problems(deployment: Ecs) -> list[str]:
     found: list[str] = []
     for rule in (_names, _network, _capacity, _fargate, _storage, _roles, _health_check, _rollout, _placement, _rest):
         found += rule(deployment)
+    found += hardening.problems(deployment, CAPABILITIES, posture(deployment))
     return found
 
 
@@ -227,6 +231,8 @@ def _rest(d: Ecs) -> Iterator[str]:
         yield "resources.gpu.type is decided by the capacity provider's instances on ecs: leave it out"
     yield from _between("platform.stop_timeout", d.platform.stop_timeout, 2, FARGATE_STOP_TIMEOUT)
     yield from _between("platform.tmp_mib", d.platform.tmp_mib, 64, 65536)
+    if d.platform.no_new_privileges and d.platform.compatibility != "EC2":
+        yield "platform.no_new_privileges is for compatibility EC2 only (dockerSecurityOptions)"
     for key in d.overrides:
         if key not in BUNDLE_KEYS:
             yield f"overrides.{key} is no resource of an ecs deployment: {', '.join(BUNDLE_KEYS)}"

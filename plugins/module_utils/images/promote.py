@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..models.errors import BadName, ModelNotFound
-from .reference import Reference, read_reference
+from .reference import Reference, pinned, read_reference
 from .registry import ImageRegistry
 
 
@@ -49,8 +49,7 @@ def move_tag(registry: ImageRegistry, image: Reference, tag: str, previous: str 
 
 
 def _check(image: Reference, tag: str, previous: str) -> None:
-    if not image.digest:
-        raise BadName(f"{image.name} is not pinned.", hint="Give the image with @sha256:<64 hex digits>.")
+    pinned(image)
     for name in filter(None, (tag, previous)):
         if read_reference(f"{image.name}:{name}") != Reference(image.host, image.repository, name):
             raise BadName(f"{name} is not a tag.")

@@ -59,3 +59,10 @@ def read_reference(text: str) -> Reference:
     if host == DOCKER_HUB and "/" not in repository:
         repository = f"library/{repository}"
     return Reference(host, repository, found["tag"] or "", found["digest"] or "")
+
+
+def pinned(image: Reference) -> Reference:
+    """The image, which has a digest. Raises BadName."""
+    if not image.digest:
+        raise BadName(f"{image.name} is not pinned.", hint="Give the image with @sha256:<64 hex digits>.")
+    return image

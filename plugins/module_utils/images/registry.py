@@ -43,13 +43,17 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Image:
-    """An image in a registry. size: bytes of its layers, compressed. labels: of the first platform that it has."""
+    """An image in a registry. size: bytes of its layers, compressed. labels: of the first platform that it has.
+
+    image_id: digest of the configuration of that platform, which engines call the image's id.
+    """
 
     digest: str
     media_type: str
     labels: dict[str, str]
     size: int
     layers: tuple[str, ...]
+    image_id: str
 
 
 def credentials_in(config: Path, host: str) -> Credentials:
@@ -113,7 +117,8 @@ class ImageRegistry:
         if "manifests" in body:
             platform = self._first_platform(reference, body)
         layers = [layer for layer in platform.get("layers", []) if isinstance(layer, dict)]
-        config = self._blob(reference, str(platform.get("config", {}).get("digest", "")))
+        image_id = str(platform.get("config", {}).get("digest", ""))
+        config = self._blob(reference, image_id)
         labels = config.get("config", {}).get("Labels") or {}
         return Image(
             manifest.digest,
@@ -121,6 +126,7 @@ class ImageRegistry:
             {str(name): str(value) for name, value in labels.items()},
             sum(int(layer.get("size", 0)) for layer in layers),
             tuple(str(layer.get("digest", "")) for layer in layers),
+            image_id,
         )
 
     def _first_platform(self, reference: Reference, index: dict[str, Any]) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from .credentials import PASSWORD_VARIABLE, TOKEN_VARIABLE, USERNAME_VARIABLE
 from .names import PUBLIC_HOST
+from .source import MOST_STREAMS, STREAMS
 
 PROGRAM = "models"
-MOST_STREAMS = 64
 ENVIRONMENT = f"""
 credentials (sent to the registry of --registry only):
   {USERNAME_VARIABLE}, {PASSWORD_VARIABLE}   a user of the registry
@@ -76,7 +76,9 @@ def _pull(pull: argparse.ArgumentParser) -> None:
 
 
 def _work(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--parallel", type=_streams, default=4, metavar="N", help="streams at once (4)")
+    command.add_argument(
+        "--parallel", type=_streams, default=STREAMS, metavar="N", help="streams at once (%(default)s)"
+    )
     command.add_argument(
         "--wait", type=_seconds, default=3600.0, metavar="SECONDS", help="how long another writer is waited for (3600)"
     )

@@ -59,6 +59,7 @@ class Download:
             self._stop.set()
             self._pool.shutdown(wait=True)
             for partial in partials:
+                partial.keep()
                 partial.close()
 
     def _submit(self, work: Callable[..., None], *arguments: object) -> None:
@@ -93,8 +94,8 @@ class Download:
         """others: parts to submit when ranges work; None where they are known to."""
         if self._stop.is_set():
             return
-        start, end = partial.span(part)
-        cursor = Cursor(start, end)
+        begin, end = partial.position(part), partial.span(part)[1]
+        cursor = Cursor(begin, end)
         patience = Patience(self._limits, self._stop, self._meter.tell)
         while cursor.position < cursor.end:
             before = cursor.position
@@ -102,17 +103,17 @@ class Download:
                 with self._open(partial.blob, cursor.position, cursor.end) as answer:
                     self._check(answer, partial.blob, cursor, others is not None)
                     if cursor.whole:
-                        self._meter.retract(before - start + partial.finished_bytes())
+                        self._meter.retract(before - begin + partial.kept)
                     if others is not None and answer.status == 206:
                         for other in others:
                             self._submit(self._part, partial, other, None, attempt)
                         others = None
-                    self._stream(answer, partial, cursor)
+                    self._stream(answer, partial, part, cursor)
             except ModelError as error:
                 if cursor.whole:
-                    self._meter.retract(cursor.position - partial.finished_bytes())
-                    cursor = Cursor(start, end)
-                elif cursor.position - before >= min(self._limits.stall_bytes, end - start):
+                    self._meter.retract(cursor.position - partial.kept)
+                    cursor = Cursor(begin, end)
+                elif cursor.position - before >= min(self._limits.stall_bytes, end - begin):
                     patience.progressed()
                 patience.pause(error)
         if partial.finish(partial.missing() if cursor.whole else [part]):
@@ -139,7 +140,7 @@ class Download:
             raise SourceUnreachable(f"{answer.host} sent all of {blob.digest} where a part was asked for.")
         cursor.position, cursor.end, cursor.whole = 0, blob.size, True
 
-    def _stream(self, answer: Answer, partial: Partial, cursor: Cursor) -> None:
+    def _stream(self, answer: Answer, partial: Partial, part: int, cursor: Cursor) -> None:
         window, came = time.monotonic(), 0
         while cursor.position < cursor.end:
             data = answer.some(min(READ, cursor.end - cursor.position))
@@ -149,6 +150,8 @@ class Download:
                 )
             partial.write(cursor.position, data)
             cursor.position += len(data)
+            if not cursor.whole:
+                partial.note(part, cursor.position)
             self._meter.add(len(data))
             if self._stop.is_set():
                 raise Stopped("The fetch was stopped.")

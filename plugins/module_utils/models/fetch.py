@@ -21,7 +21,7 @@ from .manifest import Blob, Manifest, digest_of, read_manifest
 from .names import ModelName, parse
 from .partial import partial_path
 from .progress import Emit, Meter, Show, quiet
-from .source import Source
+from .source import STREAMS, Source
 from .store import PRESENT, Store, guarded
 
 LOCK_WAIT = 3600.0  # seconds
@@ -92,7 +92,7 @@ def fetch(
     *,
     lock: Path | None = None,
     update_lock: bool = False,
-    parallel: int = 4,
+    parallel: int = STREAMS,
     allow_host: bool = False,
     emit: Emit = quiet,
     show: Show | None = None,
@@ -112,10 +112,11 @@ def fetch(
     with guarded(target):
         store = Store(target)
         wanted = [_want(name, source, store, pins, update_lock) for name in names]
+        lacking = [_lacks(each, store) for each in wanted]
+        results = list(map(_foretold, wanted, lacking))
         if check:
-            return Report(tuple(_foretold(each, store) for each in wanted))
-        if all(_lacks(each, store) is None for each in wanted):
-            results = [_foretold(each, store) for each in wanted]
+            return Report(tuple(results))
+        if all(blobs is None for blobs in lacking):
             store.save_record()
         else:
             with store.writer(lock_wait, emit):
@@ -131,7 +132,7 @@ def seed(
     target: Path,
     models: Sequence[str] = (),
     *,
-    parallel: int = 4,
+    parallel: int = STREAMS,
     emit: Emit = quiet,
     show: Show | None = None,
     lock_wait: float = LOCK_WAIT,
@@ -219,9 +220,8 @@ def _lacks(wanted: _Wanted, store: Store) -> list[Blob] | None:
     return None if not blobs and store.read_manifest(wanted.name) == wanted.manifest.raw else blobs
 
 
-def _foretold(wanted: _Wanted, store: Store) -> ModelResult:
-    """What a fetch would do for one model."""
-    blobs = _lacks(wanted, store)
+def _foretold(wanted: _Wanted, blobs: list[Blob] | None) -> ModelResult:
+    """What a fetch would do for one model that lacks these."""
     missing = sum(blob.size for blob in blobs or ())
     return ModelResult(wanted.name.short, wanted.manifest.digest, wanted.manifest.size, blobs is not None, missing, 0.0)
 

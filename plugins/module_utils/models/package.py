@@ -42,6 +42,7 @@ MODULES = (
     "models/source.py",
     "models/store.py",
     "models/transport.py",
+    "models/wire.py",
     "text.py",
 )
 MAIN = f"import sys\n\nfrom {ROOT}.models.cli import main\n\nsys.exit(main())\n"

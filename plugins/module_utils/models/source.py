@@ -13,6 +13,9 @@ from .names import ModelName
 from .progress import Meter
 from .store import Store
 
+# As many as Ollama opens, since storage services limit the rate of each connection.
+STREAMS, MOST_STREAMS = 16, 64
+
 
 class Source(Protocol):
     """`describe` is what the lock file and messages call it: a URL, or C(folder)."""

@@ -11,15 +11,16 @@ from __future__ import annotations
 import ssl
 import time
 from collections.abc import Mapping
-from http.client import HTTPException, HTTPResponse
+from http.client import HTTPException
 from ipaddress import ip_address
 from types import TracebackType
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
-from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
+from urllib.request import OpenerDirector, ProxyHandler, Request
 
 from ..text import one_line
 from .errors import ModelError, SourceUnreachable, UnsafeRedirect
+from .wire import TimedHTTPHandler, TimedHTTPSHandler, TimedResponse
 
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -59,7 +60,7 @@ def is_loopback(host: str) -> bool:
 class Answer:
     """An answer whose body is read piece by piece. Use it as a context manager: it holds a connection."""
 
-    def __init__(self, response: HTTPResponse, host: str, redirected: bool, timeout: float) -> None:
+    def __init__(self, response: TimedResponse, host: str, redirected: bool, timeout: float) -> None:
         self.status = int(response.status)
         self.headers = response.headers
         self.host = host
@@ -78,7 +79,7 @@ class Answer:
     def some(self, limit: int) -> bytes:
         """The next bytes, at most `limit`; empty at the end. Raises SourceUnreachable."""
         try:
-            return bytes(self._response.read1(limit))
+            return self._response.some(limit)
         except (OSError, HTTPException, ValueError) as error:
             raise unreachable(self.host, error) from None
 
@@ -117,7 +118,7 @@ class Transport:
         self._ca_file = ca_file
         self._timeout = timeout
         self._secure_opener: OpenerDirector | None = None
-        self._plain_opener = _opener(HTTPHandler())
+        self._plain_opener = _opener(TimedHTTPHandler())
 
     def open(
         self,
@@ -160,7 +161,7 @@ class Transport:
 
     def _send(
         self, url: str, origin: Origin, headers: Mapping[str, str], data: bytes | None, method: str | None
-    ) -> HTTPResponse:
+    ) -> TimedResponse:
         opener = self._plain_opener if origin[0] == "http" else self._secure()
         # Compressed, the bytes would not be those that were counted and hashed.
         everything = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
@@ -169,7 +170,7 @@ class Transport:
             response: Any = opener.open(request, timeout=self._timeout)
         except (OSError, HTTPException, ValueError) as error:
             raise unreachable(origin[1], error) from None
-        found: HTTPResponse = response
+        found: TimedResponse = response
         return found
 
     def _secure(self) -> OpenerDirector:
@@ -181,11 +182,11 @@ class Transport:
             if self.insecure:
                 context.check_hostname = False
                 context.verify_mode = ssl.CERT_NONE
-            self._secure_opener = _opener(HTTPSHandler(context=context))
+            self._secure_opener = _opener(TimedHTTPSHandler(context))
         return self._secure_opener
 
 
-def _opener(handler: HTTPHandler | HTTPSHandler) -> OpenerDirector:
+def _opener(handler: TimedHTTPHandler | TimedHTTPSHandler) -> OpenerDirector:
     # Without the usual handlers of errors and redirects: every status comes back, and redirects are followed above.
     opener = OpenerDirector()
     for each in (ProxyHandler(), handler):

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..models.arguments import MOST_STREAMS
 from ..models.credentials import Credentials, credentials_for
 from ..models.fetch import Report, fetch
 from ..models.folder import Folder
@@ -18,7 +17,7 @@ from ..models.logins import login
 from ..models.names import PUBLIC_HOST
 from ..models.progress import Emit
 from ..models.registry import Registry
-from ..models.source import Source
+from ..models.source import MOST_STREAMS, STREAMS, Source
 from ..models.transport import Transport
 from .errors import OllamaError
 from .model import Found, facts, summary
@@ -37,7 +36,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "ca_file": {"type": "path"},
     "lock": {"type": "path"},
     "update_lock": {"type": "bool", "default": False},
-    "parallel": {"type": "int", "default": 4},
+    "parallel": {"type": "int", "default": STREAMS},
 }
 RULES: dict[str, Any] = {
     "required_together": [("username", "password")],

@@ -9,7 +9,7 @@
 # OLLAMA_MODELS, models that it lacks are copied there: blobs first, each checked by its digest, the manifest last. A blob
 # that was checked is not read again until its size, time or inode change (.polycloud/seeded). Containers that share the
 # volume wait for each other, and for the model fetcher. Where there is no volume, or one that cannot be made whole,
-# Ollama gets the models of the image; with POLYCLOUD_STORAGE=baked always.
+# Ollama gets the models of the image; with POLYCLOUD_STORAGE=baked always, with POLYCLOUD_STORAGE=volume never.
 #
 # Where a sidecar is beside Ollama (POLYCLOUD_SIDECAR=HOST:PORT), SIGTERM is held until nothing listens there any more,
 # at most POLYCLOUD_DRAIN_SECONDS: the sidecar ends when the last answer has.
@@ -75,7 +75,7 @@ blobs_of() { # blobs_of MANIFEST
 }
 
 is_whole() { # is_whole MANIFEST: the volume has the model
-    cmp -s "$baked/manifests/$1" "$models/manifests/$1" || return 1
+    is_same "$1" || return 1
     for blob in $(blobs_of "$1"); do
         is_intact "$blob" || return 1
     done
@@ -85,7 +85,7 @@ seed_model() { # seed_model MANIFEST
     for blob in $(blobs_of "$1"); do
         is_intact "$blob" || copy_blob "$blob" || return 1
     done
-    cmp -s "$baked/manifests/$1" "$models/manifests/$1" && return 0
+    is_same "$1" && return 0
     mkdir -p "$(dirname "$models/manifests/$1")" || return 1
     cp "$baked/manifests/$1" "$draft" && sync "$draft" && mv -f "$draft" "$models/manifests/$1" || return 1
     say "$1 is on the volume"
@@ -97,11 +97,23 @@ each_model() { # each_model FUNCTION: with each manifest of the image, as a path
     done
 }
 
+is_same() { # is_same MANIFEST: the volume has it
+    cmp -s "$baked/manifests/$1" "$models/manifests/$1"
+}
+
+is_noted() { # the volume has all that the image has, and each blob is as it was when it was checked: no file is read
+    each_model is_same || return 1
+    blobs=$(cd "$baked/manifests" && grep -rho 'sha256:[0-9a-f]\{64\}' . | sort -u | tr : -)
+    marks=$(cd "$models/blobs" && stat -c '%n %s %.9Y %i' $blobs 2>/dev/null) || return 1
+    echo "$marks" | grep -qvxFf "$record" 2>/dev/null && return 1 || [ $? = 1 ]
+}
+
 can_write() {
     mkdir -p "$own" "$models/blobs" "$models/manifests" 2>/dev/null && (: >>"$lock") 2>/dev/null
 }
 
 seed() { # fails where the volume has not every model of the image in the end
+    is_noted && return 0
     writable=yes
     if ! can_write; then
         writable=no
@@ -128,8 +140,9 @@ seed_or_stop() { # process 1 gets only the signals that it traps, and a trap wai
     return "$seeded"
 }
 
-if [ "${1:-}" = serve ] && [ "$models" != "$baked" ] && [ -d "$baked/manifests" ]; then
-    if [ "${POLYCLOUD_STORAGE:-both}" = baked ]; then
+storage=${POLYCLOUD_STORAGE:-both}
+if [ "${1:-}" = serve ] && [ "$models" != "$baked" ] && [ -d "$baked/manifests" ] && [ "$storage" != volume ]; then
+    if [ "$storage" = baked ]; then
         models=$baked
     elif [ ! -d "$models" ]; then
         say "nothing is mounted on $models: Ollama gets the models of the image"

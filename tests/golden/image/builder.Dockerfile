@@ -5,17 +5,22 @@
 # Written by the role polycloud.ollama.image.
 
 FROM docker.io/ollama/ollama:0.24.0@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa AS ollama
+# Only what is copied from it is in the image.
+# hadolint ignore=DL3002
 USER 0:0
-RUN /usr/bin/ollama --version 2>&1 | grep -q 'version is 0\.24\.0$' \
-      || { echo 'this Ollama is not 0.24.0:' >&2; /usr/bin/ollama --version >&2; exit 1; } \
+RUN case "$(/usr/bin/ollama --version 2>&1)" in \
+      *'version is 0.24.0') ;; \
+      *) echo 'this Ollama is not 0.24.0:' >&2; /usr/bin/ollama --version >&2; exit 1;; \
+    esac \
  && mkdir -p /usr/lib/ollama \
- && cd /usr/lib/ollama \
- && for folder in cuda_* rocm* vulkan* mlx*; do \
-      [ "$folder" = cuda_v12 ] || rm -rf "./$folder"; \
+ && for place in /usr/lib/ollama/cuda_* /usr/lib/ollama/rocm* /usr/lib/ollama/vulkan* /usr/lib/ollama/mlx*; do \
+      [ "${place##*/}" = cuda_v12 ] || rm -rf "$place"; \
     done
 
 # The stage depends on the fetcher, the name, the digest and the registry of its model alone.
 FROM docker.io/library/python:3.12-slim@sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc AS model-0
+# Only its folder /image is copied.
+# hadolint ignore=DL3002
 USER 0:0
 COPY fetch.pyz /fetch.pyz
 RUN python3 /fetch.pyz pull gemma3:1b@sha256:1111111111111111111111111111111111111111111111111111111111111111 --into /image/opt/ollama/models \
@@ -25,6 +30,8 @@ RUN python3 /fetch.pyz pull gemma3:1b@sha256:11111111111111111111111111111111111
 
 # The stage depends on the fetcher, the name, the digest and the registry of its model alone.
 FROM docker.io/library/python:3.12-slim@sha256:cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc AS model-1
+# Only its folder /image is copied.
+# hadolint ignore=DL3002
 USER 0:0
 COPY fetch.pyz /fetch.pyz
 RUN python3 /fetch.pyz pull team/own:2@sha256:2222222222222222222222222222222222222222222222222222222222222222 --into /image/opt/ollama/models --registry https://models.example.org \

@@ -5,13 +5,16 @@
 # Written by the role polycloud.ollama.image.
 
 FROM docker.io/ollama/ollama:0.24.0@sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa AS ollama
+# Only what is copied from it is in the image.
+# hadolint ignore=DL3002
 USER 0:0
-RUN /usr/bin/ollama --version 2>&1 | grep -q 'version is 0\.24\.0$' \
-      || { echo 'this Ollama is not 0.24.0:' >&2; /usr/bin/ollama --version >&2; exit 1; } \
+RUN case "$(/usr/bin/ollama --version 2>&1)" in \
+      *'version is 0.24.0') ;; \
+      *) echo 'this Ollama is not 0.24.0:' >&2; /usr/bin/ollama --version >&2; exit 1;; \
+    esac \
  && mkdir -p /usr/lib/ollama \
- && cd /usr/lib/ollama \
- && for folder in cuda_* rocm* vulkan* mlx*; do \
-      [ "$folder" = cuda_v12 ] || rm -rf "./$folder"; \
+ && for place in /usr/lib/ollama/cuda_* /usr/lib/ollama/rocm* /usr/lib/ollama/vulkan* /usr/lib/ollama/mlx*; do \
+      [ "${place##*/}" = cuda_v12 ] || rm -rf "$place"; \
     done
 
 FROM docker.io/library/ubuntu:24.04@sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb

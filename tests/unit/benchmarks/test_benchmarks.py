@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import botocore.session
 import pytest
 
 from benchmarks import __main__ as command
-from benchmarks import b2_history, b3_inventory
+from benchmarks import b2_history, b3_inventory, b9_image, b10_fetch
 from benchmarks.canned_aws import DEPLOYMENTS, REGIONS, Pages, definition, fewest_calls, task
 from benchmarks.harness import RESULTS, Bench, NotMeasured
 from benchmarks.terraform import find_provider
+from tests.helpers.real_ollama import ollama_binary
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,44 @@ def test_a_quick_run_never_touches_the_results_of_the_repository() -> None:
 def test_an_unknown_benchmark_is_refused_with_the_names_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.arguments(["B0"])
-    assert "no benchmark B0; there are B1, B2, B3" in capsys.readouterr().err
+    assert "no benchmark B0; there are B1, B2, B3, B9, B10" in capsys.readouterr().err
+
+
+def test_the_95th_percentile_lies_between_the_two_highest_of_twelve() -> None:
+    assert b9_image.percentile_95([float(number) for number in range(1, 13)]) == pytest.approx(11.45)
+    assert b9_image.percentile_95([2.0, 2.0]) == 2.0
+
+
+def test_a_made_model_is_served_whole_and_a_copy_with_another_byte_is_seen(tmp_path: Path) -> None:
+    b10_fetch.make_model(tmp_path / "served", (1024 * 1024,) * 2)
+    shutil.copytree(tmp_path / "served", tmp_path / "ours")
+    shutil.copytree(tmp_path / "served", tmp_path / "theirs")
+    bench = Bench("B10", tmp_path, 1, say=lambda text: None)
+    sides = b10_fetch.Sides(bench, tmp_path, tmp_path / "fetch.pyz", "http://127.0.0.1:1")
+    sides.check()
+    assert len(b10_fetch.digests(tmp_path / "served")) == 3
+    max((tmp_path / "theirs" / "blobs").iterdir(), key=lambda path: path.stat().st_size).write_bytes(b"x")
+    with pytest.raises(RuntimeError, match="theirs fetched something else"):
+        sides.check()
+
+
+def test_a_baked_model_has_blobs_of_the_sizes_that_were_asked_for_and_named_by_their_digest(tmp_path: Path) -> None:
+    b9_image.bake(tmp_path, "tiny", [100_000, 32])
+    blobs = {path.name: path.stat().st_size for path in (tmp_path / "blobs").iterdir()}
+    assert sorted(blobs.values()) == [32, 100_000]
+    assert {name.removeprefix("sha256-") for name in blobs} == set(b10_fetch.digests(tmp_path).values())
+
+
+@pytest.mark.real
+def test_a_quick_fetch_benchmark_makes_all_its_rows(tmp_path: Path) -> None:
+    ollama_binary()
+    bench = Bench("B10", tmp_path, 1, quick=True, say=lambda text: None)
+    b10_fetch.run(bench)
+    cases = [case.label for case in b10_fetch.QUICK_CASES]
+    assert [row.metric for row in bench.rows] == [
+        f"{what}, {case}" for case in cases for what in ("wall seconds", "peak MB")
+    ]
+    assert all(row.ours and row.theirs for row in bench.rows)
 
 
 @pytest.mark.slow

@@ -75,7 +75,12 @@ def test_a_benchmark_of_a_later_issue_gets_its_own_section() -> None:
     assert page.index("## B1: a converge") < page.index("## B7")
 
 
+def test_the_tenth_benchmark_comes_behind_the_ninth() -> None:
+    page = render([{**ROW, "id": name} for name in ("B10", "B9", "B1")])
+    assert page.index("## B1:") < page.index("## B9:") < page.index("## B10:")
+
+
 def test_the_page_in_the_repository_is_the_one_of_its_results() -> None:
     rows = json.loads(RESULTS.read_text("utf-8"))
     assert RESULTS.with_name("RESULTS.md").read_text("utf-8") == render(rows)
-    assert {row["id"] for row in rows} >= {"B1", "B2", "B3"}
+    assert {row["id"] for row in rows} >= {"B1", "B2", "B3", "B9", "B10"}

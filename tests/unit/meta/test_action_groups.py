@@ -15,7 +15,7 @@ from tests.helpers.playbooks import run_playbook
 from tests.helpers.tree import attributes, load, module_names
 
 GROUPS: dict[str, list[Any]] = load("meta/runtime.yml")["action_groups"]
-PREFIXES = {"aws": ("ecs_", "efs_"), "azure": ("aci_", "container_app", "azure_")}
+PREFIXES = {"aws": ("ecr_", "ecs_", "efs_"), "azure": ("aci_", "container_app", "azure_")}
 
 
 def members(group: str) -> list[str]:

@@ -11,6 +11,7 @@ import ast
 import pytest
 import yaml
 
+from ansible_collections.polycloud.ollama.plugins.module_utils.version import COLLECTION_VERSION
 from tests.helpers.tree import attributes, constant, documentation, load, module_names, parse
 
 SUPPORT = {"full", "partial", "none", "N/A"}
@@ -61,3 +62,7 @@ def test_only_main_ends_a_module(module: str) -> None:
 def test_the_version_of_the_collection_is_the_one_that_modules_name() -> None:
     release = load("galaxy.yml")["version"]
     assert {documentation(module)["version_added"] for module in module_names()} <= {release}
+
+
+def test_the_version_that_evidence_names_is_that_of_the_collection() -> None:
+    assert load("galaxy.yml")["version"] == COLLECTION_VERSION

@@ -36,6 +36,7 @@ BUILDER: dict[str, Any] = {
         {"name": "team/own:2", "digest": "sha256:" + "2" * 64, "registry": "https://models.example.org"},
     ],
 }
+IGNORED = {"id": "CVE-2099-0001", "reason": "not called", "expires": "2999-12-31"}
 CASES: dict[str, dict[str, Any]] = {
     "builder": BUILDER,
     "login": BUILDER
@@ -160,6 +161,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"image_registry_config": "/etc/login.json"}, "must be named config.json"),
     ({"image_labels": {"polycloud.ollama.inputs": "x"}}, "not begin with polycloud.ollama"),
     ({"image_labels": {"org.example.note": "two\nlines"}}, "must be one line"),
+    ({"image_scan_ignore": [{**IGNORED, "expires": "2026-11-21"}]}, "judge it anew"),
+    ({"image_scan_ignore": [{**IGNORED, "expires": "2999-02-30T"}]}, "a day on which it expires"),
+    ({"image_scan_ignore": [{**IGNORED, "reason": "  "}]}, "needs an id, a reason"),
+    ({"image_scan_ignore": [{"id": "CVE-2099-0001", "reason": "x"}]}, "a day on which it expires"),
+    ({"image_scan_ignore": [IGNORED, {**IGNORED, "id": "x\ny"}]}, "needs an id, a reason"),
 ]
 
 
@@ -168,7 +174,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What the role says of each refused change, and last of none; empty where it takes the variables."""
     folder = tmp_path_factory.mktemp("checks")
     tasks: list[dict[str, Any]] = []
-    for number, (change, _told) in enumerate([*REFUSED, ({}, "")]):
+    for number, (change, _told) in enumerate([*REFUSED, ({"image_scan_ignore": [IGNORED]}, "")]):
         role = {"name": "polycloud.ollama.image", "tasks_from": "check"}
         # A loop says only that one of its items failed; the items are told before it.
         items = "ansible_failed_result.get('results', [ansible_failed_result]) | selectattr('failed', 'true')"

@@ -51,9 +51,10 @@ def _start_job(region: Region, task: Task) -> Job:
             # Secrets are read from moto, whose state the same lock guards.
             with lock:
                 workload_spec.check_secrets(task, region.name)
+                workload_spec.check_dependencies(task)
                 spec = workload_spec.build(task, region.name, address)
             workload = runtime.start(spec)
-        except (ImagePullError, workload_spec.SecretError, OSError) as error:
+        except (ImagePullError, workload_spec.SecretError, workload_spec.DependencyError, OSError) as error:
             problem = error
         with lock:
             task.workload, task.address, task.start_error = workload, address, problem

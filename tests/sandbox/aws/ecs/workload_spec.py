@@ -17,7 +17,7 @@ from moto.ssm.models import ssm_backends
 from tests.sandbox.aws.ecs.definition_rules import gpu_requirements
 from tests.sandbox.aws.ecs.model import Task
 from tests.sandbox.aws.ecs.world import ACCOUNT
-from tests.sandbox.runtime import PORT, WorkloadSpec
+from tests.sandbox.runtime import PORT, ImagePullError, WorkloadSpec, image_faults
 
 MODELS = "POLYCLOUD_MODELS"
 PULL_FAILED = (
@@ -27,6 +27,10 @@ PULL_FAILED = (
 
 class SecretError(Exception):
     """A secret of a container cannot be read; the text is the task's stopped reason."""
+
+
+class DependencyError(Exception):
+    """A container that has to end well before the serving one did not; the text is the task's stopped reason."""
 
 
 def serving_container(containers: list[dict[str, Any]]) -> dict[str, Any]:
@@ -70,6 +74,23 @@ def check_secrets(task: Task, region: str) -> None:
     for container in task.definition.containers:
         for secret in container.get("secrets", []):
             read_secret(region, secret["valueFrom"])
+
+
+def check_dependencies(task: Task) -> None:
+    """Run what the serving container waits for: it ends well at once, unless its image is faulty.
+
+    Raises ImagePullError, DependencyError.
+    """
+    serving = serving_container(task.definition.containers)
+    first = {item["containerName"] for item in serving.get("dependsOn", []) if item["condition"] == "SUCCESS"}
+    for container in task.definition.containers:
+        if container["name"] not in first:
+            continue
+        faults = image_faults(container["image"])
+        if "missing" in faults:
+            raise ImagePullError(f"failed to pull {container['image']}: manifest unknown")
+        if "crash" in faults:
+            raise DependencyError(f"dependency of container {serving['name']}: {container['name']} exited with 1")
 
 
 def read_secret(region: str, reference: str) -> str:

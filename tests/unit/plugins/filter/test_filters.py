@@ -20,6 +20,7 @@ OUTCOME = {"target": "chat", "platform": "ecs", "region": "", "ok": True, "healt
 OUTCOME |= {"seconds": 1.0, "answer": "", "serving": "", "plans": {}, "error": "", "outage_seconds": None}
 VARIABLES: dict[str, Any] = {
     "deployed": {"changed": True, "deployment": {}},
+    "probed": {"results": []},
     "outcomes": [OUTCOME],
     "report": {"status": "ok", "check": False, "changed": 1, "targets": [OUTCOME]},
 }
@@ -31,7 +32,7 @@ def plugin(name: str) -> Any:
 
 
 def test_there_are_filters() -> None:
-    assert FILTERS == ["run_report", "summary_table", "target_outcome"]
+    assert FILTERS == ["run_report", "summary_table", "target_outcome", "validate_evidence"]
 
 
 @pytest.mark.parametrize("name", FILTERS)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.aci.platform import ContainerGroupPlatform
-from tests.contract.adapters import ACI_GROUP, BETTER, CANARY, GOOD, _group_path, aci_args, arm, bad
+from tests.contract.adapters import ACI_GROUP, BETTER, CANARY, GOOD, aci_args, arm, bad, group_path
 from tests.helpers.in_process import run_in_process
 from tests.sandbox.launcher import Sandbox
 
@@ -36,7 +36,7 @@ def sent(clouds: Sandbox) -> list[str]:
 
 
 def tags(clouds: Sandbox) -> dict[str, str]:
-    found: dict[str, str] = arm(clouds, "GET", _group_path(clouds, *ACI_GROUP))["tags"]
+    found: dict[str, str] = arm(clouds, "GET", group_path(clouds, *ACI_GROUP))["tags"]
     return found
 
 
@@ -46,7 +46,7 @@ def test_a_release_is_a_revision_of_the_profile_named_by_a_tag_of_the_group(
     run(base)
     run(base, image=BETTER)
 
-    profile = arm(clouds, "GET", _group_path(clouds, *PROFILE))
+    profile = arm(clouds, "GET", group_path(clouds, *PROFILE))
     assert profile["properties"]["registeredRevisions"] == [1, 2]
     assert (tags(clouds)["polycloud-release"], tags(clouds)["polycloud-previous-good"]) == ("2", "1")
 
@@ -91,7 +91,9 @@ def test_the_key_of_the_share_is_read_from_azure_and_shown_nowhere(clouds: Sandb
     made = run(on_files)
 
     assert made["deployment"]["answer"]
-    assert any("must run as root" in note for note in made["plan"]["notes"])
+    user = next(row for row in made["plan"]["hardening"] if row["measure"] == "user")
+    assert user["met"] is False
+    assert "must run as root" in user["detail"]
     keys = run_in_process(
         "azure_files_storage",
         {
@@ -108,7 +110,7 @@ def test_the_key_of_the_share_is_read_from_azure_and_shown_nowhere(clouds: Sandb
 def test_a_new_key_of_the_share_is_a_new_release(clouds: Sandbox, on_files: dict[str, Any]) -> None:
     run(on_files)
     account = ("swedencentral", "Microsoft.Storage/storageAccounts/ollamamodels01/regenerateKey", "2025-06-01")
-    arm(clouds, "POST", _group_path(clouds, *account), {"keyName": "key1"})
+    arm(clouds, "POST", group_path(clouds, *account), {"keyName": "key1"})
 
     assert run(on_files)["changed"]
     assert tags(clouds)["polycloud-release"] == "2"
@@ -208,7 +210,7 @@ def test_a_bad_release_that_was_recreated_gives_way_to_the_old_size(clouds: Sand
     failed = run(bigger, recreate=True, fails=True)
 
     assert failed["rolled_back"]
-    group = arm(clouds, "GET", _group_path(clouds, *ACI_GROUP))
+    group = arm(clouds, "GET", group_path(clouds, *ACI_GROUP))
     assert group["properties"]["containers"][0]["properties"]["resources"]["requests"]["cpu"] == 2
     assert not run(base)["changed"]
 
@@ -245,8 +247,8 @@ def test_a_group_that_somebody_made_is_adopted_when_told_and_put_back_when_the_r
 ) -> None:
     run(base)
     theirs = {"team": "ml"}
-    arm(clouds, "PATCH", _group_path(clouds, *ACI_GROUP), {"tags": theirs})
-    arm(clouds, "DELETE", _group_path(clouds, *PROFILE))
+    arm(clouds, "PATCH", group_path(clouds, *ACI_GROUP), {"tags": theirs})
+    arm(clouds, "DELETE", group_path(clouds, *PROFILE))
     assert "not managed by this collection" in run(base, fails=True)["msg"]
 
     failed = run(base, adopt=True, image=bad("no-model"), fails=True)

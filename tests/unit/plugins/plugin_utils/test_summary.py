@@ -151,6 +151,16 @@ def test_a_plan_is_told_with_its_notes_and_without_a_promise() -> None:
     assert lines[-1] == "ok: 1 of 1 targets ok, 1 would change"
 
 
+def test_a_plan_tells_in_one_line_what_the_platform_does_not_give_of_the_hardening() -> None:
+    rows = [("user", True), ("read_only_root", False), ("image_size", None)]
+    plan = {**PLAN, "hardening": [{"measure": name, "met": met, "detail": ""} for name, met in rows]}
+    steps = {"deploy": {**DEPLOYED, "plan": plan}}
+    told = summary_table(run_report([outcome("a", results=steps, check=True)], targets=["a"], check=True))
+    assert "a: hardening not given: read only root, image size" in told
+    after = summary_table(run_report([outcome("a", results=steps)], targets=["a"]))
+    assert not [line for line in after if "hardening" in line]
+
+
 def test_an_outage_and_a_deferred_change_are_told_after_a_run_too() -> None:
     notes = {**PLAN, "notes": ["deferred: it takes effect at start", "needs a spare GPU"]}
     deploy = {**DEPLOYED, "plan": notes, "deployment": {**FACTS, "outage_seconds": 3.0}}

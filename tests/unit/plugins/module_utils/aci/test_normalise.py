@@ -20,7 +20,7 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.aci.secrets impor
 from ansible_collections.polycloud.ollama.plugins.module_utils.compare import diff
 from ansible_collections.polycloud.ollama.plugins.module_utils.planner import Consent, plan_changes
 from ansible_collections.polycloud.ollama.plugins.module_utils.resource import Found, Wanted
-from tests.helpers.aci import FULL, GPU, IDENTITY, PUBLIC, SMALL, SPOT, SUBNET, describe
+from tests.helpers.aci import FULL, GPU, IDENTITY, PUBLIC, SEEDED, SMALL, SPOT, SUBNET, describe
 from tests.sandbox.azure.container_group_rules import check_and_fill
 from tests.sandbox.azure.container_groups import SECRET_KEYS
 from tests.sandbox.azure.service import without_keys
@@ -70,7 +70,7 @@ def as_answered(wanted: Body, chance: random.Random) -> Body:
     return body
 
 
-@pytest.mark.parametrize("base", [SMALL, FULL, PUBLIC, SPOT], ids=["small", "full", "public", "spot"])
+@pytest.mark.parametrize("base", [SMALL, FULL, SEEDED, PUBLIC, SPOT], ids=["small", "full", "seeded", "public", "spot"])
 @given(chance=st.randoms(use_true_random=False))
 def test_azures_way_of_answering_is_no_change(base: Body, chance: random.Random) -> None:
     wanted = wanted_body(base)

@@ -42,6 +42,16 @@ def test_a_group_is_up_when_it_is_provisioned_and_all_its_containers_run() -> No
     assert judge(group(), {}).up
 
 
+def test_a_seeding_container_that_fails_over_and_over_is_named() -> None:
+    found = group("Creating", "Pending", phase="Waiting")
+    view = {"restartCount": 3, "currentState": {"state": "Waiting"}, "previousState": {"exitCode": 1}}
+    found["properties"]["initContainers"] = [{"name": "seed-models", "properties": {"instanceView": view}}]
+
+    assert judge(found, {"seed-models": 1}).problem == ""
+    assert judge(found, {}).problem == "container seed-models was restarted 3 times, last exit code 1"
+    assert restarts(found)["seed-models"] == 3
+
+
 @pytest.mark.parametrize(
     "found",
     [

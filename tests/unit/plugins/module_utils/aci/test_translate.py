@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.polycloud.ollama.plugins.module_utils.aci import history, translate
 from ansible_collections.polycloud.ollama.plugins.module_utils.aci.secrets import fill_secrets, take_secrets
 from ansible_collections.polycloud.ollama.plugins.module_utils.compare import merge
-from tests.helpers.aci import CANARIES, FULL, GPU, PUBLIC, SMALL, SPOT, describe
+from tests.helpers.aci import CANARIES, FULL, GPU, PUBLIC, SEED_CANARY, SEEDED, SMALL, SPOT, describe
 from tests.sandbox.azure import derived_specs, schema, sdk_models
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "aci"
@@ -35,6 +35,7 @@ REFERENCED = merge(
 DEPLOYMENTS: dict[str, dict[str, Any]] = {
     "small": SMALL,
     "full": FULL,
+    "seeded": SEEDED,
     "key-vault": REFERENCED,
     "public": PUBLIC,
     "spot": SPOT,
@@ -73,7 +74,7 @@ def test_the_sdk_and_the_specification_know_every_field(name: str, key: str, mod
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_no_secret_value_is_in_a_planned_or_a_kept_body(name: str) -> None:
     text = json.dumps(bodies(name))
-    assert not [canary for canary in CANARIES if canary in text]
+    assert not [canary for canary in (*CANARIES, SEED_CANARY) if canary in text]
 
 
 def test_secret_values_are_put_in_when_the_group_is_written() -> None:
@@ -96,11 +97,35 @@ def test_models_in_the_image_are_never_hidden_by_a_mount() -> None:
     assert "volumeMounts" not in container["properties"]
 
 
-def test_the_image_seeds_the_share_before_ollama_starts() -> None:
-    seed, *_others = translate.container_group(describe(FULL))["properties"]["initContainers"]
+def test_with_both_the_start_script_of_the_image_fills_the_share() -> None:
+    properties = translate.container_group(describe(FULL))["properties"]
+    server = properties["containers"][0]["properties"]
 
-    assert seed["properties"]["command"][-1] == "cp -rn /models/. /seed/"
-    assert seed["properties"]["volumeMounts"] == [{"name": "models", "mountPath": "/seed", "readOnly": False}]
+    assert [item["name"] for item in properties["initContainers"]] == ["prepare"]
+    assert server["volumeMounts"] == [{"name": "models", "mountPath": "/models", "readOnly": False}]
+    assert {"name": "POLYCLOUD_STORAGE", "value": "both"} in server["environmentVariables"]
+
+
+def test_a_seeding_container_fills_the_share_and_nobody_else_writes() -> None:
+    properties = translate.container_group(describe(SEEDED))["properties"]
+    seed, *others = [*properties["initContainers"], *properties["containers"]]
+
+    assert seed["name"] == "seed-models"
+    assert seed["properties"]["command"][:4] == ["python3", "/fetch.pyz", "pull", f"gemma3:4b@sha256:{'b' * 64}"]
+    assert seed["properties"]["volumeMounts"] == [{"name": "models", "mountPath": "/models", "readOnly": False}]
+    mounts = [mount for item in others for mount in item["properties"].get("volumeMounts", ())]
+    assert len(mounts) == 2
+    assert all(mount["readOnly"] for mount in mounts)
+    assert properties["volumes"][0]["azureFile"]["readOnly"] is False
+
+
+def test_the_login_of_the_models_registry_reaches_the_seeding_container_only() -> None:
+    properties = translate.container_group(describe(SEEDED))["properties"]
+    seed, server = properties["initContainers"][0]["properties"], properties["containers"][0]["properties"]
+
+    login = {"name": "POLYCLOUD_REGISTRY_PASSWORD", "secureValue": SEED_CANARY}
+    assert login in seed["environmentVariables"]
+    assert login not in server["environmentVariables"]
 
 
 def test_overrides_reach_a_container_by_its_name() -> None:

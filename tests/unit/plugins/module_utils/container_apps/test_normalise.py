@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.compare import diff
 from ansible_collections.polycloud.ollama.plugins.module_utils.container_apps import normalise, translate
+from ansible_collections.polycloud.ollama.plugins.module_utils.container_apps.answers import serves_alone
 from ansible_collections.polycloud.ollama.plugins.module_utils.container_apps.bodies import (
     served_body,
     serving_revision,
 )
 from ansible_collections.polycloud.ollama.plugins.module_utils.unknown import symbolic
-from tests.helpers.container_apps import FULL, IDENTITY, SCOPE, describe
+from tests.helpers.container_apps import FULL, IDENTITY, SCOPE, SEEDED, describe
 from tests.sandbox.azure.container_app_bodies import fill
 
 Body = dict[str, Any]
@@ -70,7 +71,7 @@ def as_answered(wanted: Body, chance: random.Random) -> Body:
 
 deployments = st.builds(
     describe,
-    st.just(FULL),
+    st.sampled_from([FULL, SEEDED]),
     scaling=st.integers(0, 5).flatmap(
         lambda low: st.builds(lambda high: {"min": low, "max": low + high}, st.integers(1, 5))
     ),
@@ -188,3 +189,25 @@ def app(mode: str, *traffic: Body) -> Body:
 )
 def test_the_serving_revision_is_the_one_with_the_traffic(raw: Body, last_good: str, serving: str) -> None:
     assert serving_revision(raw, last_good) == serving
+
+
+OLD_HALF, NEW_HALF = ({"revisionName": name, "weight": 50} for name in ("chat--old", "chat--new"))
+
+
+@pytest.mark.parametrize(
+    ("mode", "traffic", "newest", "alone"),
+    [
+        ("Multiple", [{"revisionName": "chat--new", "weight": 100}], "chat--newer", True),
+        ("Multiple", [OLD_HALF, NEW_HALF], "chat--new", False),
+        ("Multiple", [{"latestRevision": True, "weight": 100}], "chat--new", True),
+        ("Multiple", [{"latestRevision": True, "weight": 100}], "chat--newer", False),
+        ("Single", [], "chat--new", True),
+        ("Single", [], "chat--newer", False),
+    ],
+)
+def test_a_revision_serves_alone_when_no_other_gets_requests_now_or_soon(
+    mode: str, traffic: list[Body], newest: str, alone: bool
+) -> None:
+    raw = app(mode, *traffic)
+    raw["properties"]["latestRevisionName"] = newest
+    assert serves_alone(raw, "chat--new") is alone

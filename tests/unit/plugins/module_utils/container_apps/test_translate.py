@@ -16,7 +16,7 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.compare import me
 from ansible_collections.polycloud.ollama.plugins.module_utils.container_apps import bodies, normalise, translate
 from ansible_collections.polycloud.ollama.plugins.module_utils.container_apps.naming import secret_values
 from ansible_collections.polycloud.ollama.plugins.module_utils.unknown import symbolic
-from tests.helpers.container_apps import CANARIES, FULL, GPU, SMALL, T4, describe
+from tests.helpers.container_apps import CANARIES, FULL, GPU, SEEDED, SMALL, T4, describe
 from tests.sandbox.azure import derived_specs, schema, sdk_models
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "container_apps"
@@ -39,6 +39,7 @@ DEPLOYMENTS: dict[str, dict[str, Any]] = {
     "gpu": GPU,
     "full": FULL,
     "nfs": NFS,
+    "seeded": SEEDED,
     "public": merge(SMALL, {"network": {"exposure": "public", "authentication": "client_certificate"}}),
     "dedicated": merge(
         GPU,
@@ -51,6 +52,7 @@ DEPLOYMENTS: dict[str, dict[str, Any]] = {
 MODELS = {
     translate.ENVIRONMENT: "ManagedEnvironment",
     translate.STORAGE: "ManagedEnvironmentStorage",
+    translate.SEED_STORAGE: "ManagedEnvironmentStorage",
     translate.APP: "ContainerApp",
 }
 
@@ -99,6 +101,30 @@ def test_secret_values_are_put_in_when_the_app_is_written() -> None:
         "licence": None,
         "registry-registry-example-com": "canary-registry",
     }
+
+
+def test_a_seeding_container_alone_mounts_the_storage_that_may_be_written() -> None:
+    wanted = {item.key: item for item in translated("seeded")}
+    modes = {
+        wanted[key].name: wanted[key].body["properties"]["azureFile"]["accessMode"]
+        for key in (translate.STORAGE, translate.SEED_STORAGE)
+    }
+    template = wanted[translate.APP].body["properties"]["template"]
+    storages = {volume["name"]: volume["storageName"] for volume in template["volumes"]}
+    mounted = {
+        item["name"]: modes[storages[item["volumeMounts"][0]["volumeName"]]]
+        for item in (*template["initContainers"], *template["containers"])
+    }
+    assert mounted == {"seed-models": "ReadWrite", "prepare": "ReadOnly", "ollama": "ReadOnly"}
+
+
+def test_the_login_of_the_models_registry_reaches_the_seeding_container_only() -> None:
+    template = translate.app(describe(SEEDED))["properties"]["template"]
+    seed, server = template["initContainers"][0], template["containers"][0]
+    login = {"name": "POLYCLOUD_REGISTRY_TOKEN", "secretRef": "polycloud-registry-token"}
+    assert login in seed["env"]
+    assert login not in server["env"]
+    assert [*seed["command"], *seed["args"]][:4] == ["python3", "/fetch.pyz", "pull", f"gemma3:4b@sha256:{'b' * 64}"]
 
 
 def test_a_consumption_gpu_profile_never_carries_node_counts() -> None:
@@ -191,6 +217,7 @@ def test_normalising_twice_is_normalising_once(name: str) -> None:
     forms = {
         translate.ENVIRONMENT: normalise.environment,
         translate.STORAGE: normalise.environment_storage,
+        translate.SEED_STORAGE: normalise.environment_storage,
         translate.APP: normalise.app,
     }
     for wanted in translated(name):

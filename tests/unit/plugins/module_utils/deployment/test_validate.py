@@ -12,8 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.polycloud.ollama.plugins.module_utils.deployment import facts
 from ansible_collections.polycloud.ollama.plugins.module_utils.deployment import model as m
 from ansible_collections.polycloud.ollama.plugins.module_utils.deployment.validate import parse_version, problems
+from ansible_collections.polycloud.ollama.plugins.module_utils.models.credentials import (
+    PASSWORD_VARIABLE,
+    TOKEN_VARIABLE,
+    USERNAME_VARIABLE,
+)
 from tests.helpers.memory_platform import CAPABILITIES
 
 IMAGE = "registry.example.com/ollama:0.24.0@sha256:" + "a" * 64
@@ -54,6 +60,10 @@ def schedule(**options: Any) -> dict[str, Any]:
     return {"schedule": m.Schedule(**{"timezone": "Europe/Berlin", "start": "08:00", "stop": "18:00", **options})}
 
 
+def seed(mode: str = "volume", **options: Any) -> dict[str, Any]:
+    return {"storage": m.Storage(mode=mode, seed=m.Seed(**{"image": IMAGE, **options}))}
+
+
 WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("upper case name", {"name": "Chat"}, "name 'Chat' must be 2 to 24"),
     ("name of one letter", {"name": "c"}, "must be 2 to 24"),
@@ -91,7 +101,17 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("relative path", {"storage": m.Storage(path="models")}, "storage.path"),
     ("path with traversal", {"storage": m.Storage(path="/models/../etc")}, "storage.path"),
     ("system path", {"storage": m.Storage(path="/etc/ollama")}, "system directory"),
-    ("root as owner", {"storage": m.Storage(uid=0)}, "storage.uid"),
+    ("negative owner", {"storage": m.Storage(uid=-1)}, "storage.uid"),
+    ("size of nothing", {"image_size": 0}, "image_size 0 must be between 1"),
+    ("seed beside baked models", seed(mode="both"), "storage.seed is for storage.mode volume, not both"),
+    ("seed by tag", seed(image="example.com/fetcher:1"), "storage.seed.image 'example.com/fetcher:1'"),
+    ("seed without a program", seed(command=()), "storage.seed.command must start the model fetcher"),
+    ("seed in too many streams", seed(parallel=65), "storage.seed.parallel 65"),
+    ("seed with a login in the URL", seed(registry="https://u:canary@r.example"), "must not hold a login"),
+    ("seed from no URL", seed(registry="registry.example"), "must be an http(s) URL"),
+    ("seed over plain http", seed(registry="http://registry.example"), "set storage.seed.insecure: true"),
+    ("seed of a tag", {**seed(), "models": (m.Model(name="gemma3:1b"),)}, "models[0].digest is needed"),
+    ("a seed's login without a seed", {"secrets": (m.Secret(name="POLYCLOUD_REGISTRY_TOKEN", value="x"),)}, "reserved"),
     ("privileged port", network(port=80), "network.port"),
     ("public without authentication", network(exposure="public"), "needs network.authentication"),
     ("public without addresses", network(exposure="public", authentication="external"), "needs network.allowed_cidrs"),
@@ -125,8 +145,23 @@ def test_a_wrong_option_is_named_with_its_rule(changes: dict[str, Any], rule: st
     assert any(rule in problem for problem in found(**changes)), found(**changes)
 
 
+def test_a_seeded_volume_may_have_a_login_that_the_fetcher_knows() -> None:
+    assert facts.SEED_VARIABLES == (USERNAME_VARIABLE, PASSWORD_VARIABLE, TOKEN_VARIABLE)
+    secrets = tuple(m.Secret(name=name, value="x") for name in facts.SEED_VARIABLES)
+    assert found(**seed(registry="https://registry.example/path"), secrets=secrets) == []
+    assert found(**seed(registry="http://registry.example", insecure=True)) == []
+
+
+def test_no_problem_of_a_seed_shows_a_login() -> None:
+    assert not any("canary" in problem for problem in found(**seed(registry="https://u:canary@r.example")))
+
+
+def test_root_is_the_users_choice_where_hardening_is_standard() -> None:
+    assert found(storage=m.Storage(uid=0, gid=0)) == []
+
+
 def test_all_problems_come_at_once() -> None:
-    wrong = found(name="X", image="latest", models=(), storage=m.Storage(uid=0), update=m.Update(timeout=0))
+    wrong = found(name="X", image="latest", models=(), storage=m.Storage(uid=-1), update=m.Update(timeout=0))
 
     assert len(wrong) == 5
 

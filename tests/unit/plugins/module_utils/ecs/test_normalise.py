@@ -18,7 +18,18 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.compare import di
 from ansible_collections.polycloud.ollama.plugins.module_utils.ecs import normalise, translate
 from ansible_collections.polycloud.ollama.plugins.module_utils.ecs.validate import problems
 from ansible_collections.polycloud.ollama.plugins.module_utils.unknown import resolve
-from tests.helpers.ecs import ACCOUNT, BALANCED, DEPLOYMENTS, FARGATE, GPU, REGION, SHARED_GPU, VOLUME, describe
+from tests.helpers.ecs import (
+    ACCOUNT,
+    BALANCED,
+    DEPLOYMENTS,
+    FARGATE,
+    GPU,
+    REGION,
+    SEEDED,
+    SHARED_GPU,
+    VOLUME,
+    describe,
+)
 
 Body = dict[str, Any]
 ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}"
@@ -44,6 +55,7 @@ def filled_definition(body: Body) -> Body:
             "volumesFrom": [],
             "systemControls": [],
             "mountPoints": container.get("mountPoints", []),
+            "portMappings": container.get("portMappings", []),
         }
         for port in container["portMappings"]:
             port |= {"hostPort": port["containerPort"], "protocol": "tcp"}
@@ -98,7 +110,7 @@ def test_what_ecs_fills_in_is_no_change(name: str) -> None:
 @st.composite
 def descriptions(draw: st.DrawFn) -> Body:
     """Deployments of every compatibility, storage and strategy, with what users vary."""
-    base = draw(st.sampled_from([GPU, VOLUME, FARGATE, SHARED_GPU, BALANCED]))
+    base = draw(st.sampled_from([GPU, VOLUME, SEEDED, FARGATE, SHARED_GPU, BALANCED]))
     words = st.text(st.characters(codec="ascii", categories=("L", "N")), max_size=12)
     changes: Body = {
         "runtime": {
@@ -114,6 +126,8 @@ def descriptions(draw: st.DrawFn) -> Body:
             "security_groups": draw(st.lists(st.sampled_from([f"sg-{i}{'0' * 16}" for i in "ab"]), unique=True)),
             "circuit_breaker": {"enable": draw(st.booleans())},
             "stop_timeout": draw(st.integers(2, 120)),
+            "read_only_root": draw(st.booleans()),
+            "drop_capabilities": draw(st.booleans()),
         },
     }
     return merge(base, changes)

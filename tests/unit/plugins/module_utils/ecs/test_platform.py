@@ -158,6 +158,12 @@ def paused(chat: OnSandbox, fault: str) -> None:
     raise AssertionError("the deployment never reached its pause")
 
 
+def test_while_a_release_is_on_its_way_nobody_can_say_which_image_answers(chat: OnSandbox) -> None:
+    assert chat.platform().observe().settled
+    paused(chat, "better")
+    assert not chat.platform().observe().settled
+
+
 def test_a_release_that_a_former_run_left_paused_is_verified_if_it_is_what_is_wanted(chat: OnSandbox) -> None:
     paused(chat, "better")
     outcome = chat.run("better")

@@ -19,7 +19,18 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.ecs import transl
 from ansible_collections.polycloud.ollama.plugins.module_utils.ecs.validate import problems
 from ansible_collections.polycloud.ollama.plugins.module_utils.resource import Wanted
 from ansible_collections.polycloud.ollama.plugins.module_utils.unknown import symbolic
-from tests.helpers.ecs import BALANCED, DEPLOYMENTS, FARGATE, GPU, PLAIN_BALANCER, REGION, SHARED_GPU, VOLUME, describe
+from tests.helpers.ecs import (
+    BALANCED,
+    DEPLOYMENTS,
+    FARGATE,
+    GPU,
+    PLAIN_BALANCER,
+    REGION,
+    SEEDED,
+    SHARED_GPU,
+    VOLUME,
+    describe,
+)
 
 GOLDEN = Path(__file__).parents[4] / "golden" / "ecs"
 OPERATIONS = {
@@ -33,9 +44,12 @@ def bundle(deployment: Deployment[Any]) -> dict[str, Wanted]:
     return {wanted.key: wanted for wanted in translate.bundle(deployment, REGION)}
 
 
+def containers(deployment: Deployment[Any]) -> list[dict[str, Any]]:
+    return list(bundle(deployment)[translate.TASK_DEFINITION].body["containerDefinitions"])
+
+
 def container(deployment: Deployment[Any]) -> dict[str, Any]:
-    found = bundle(deployment)[translate.TASK_DEFINITION].body["containerDefinitions"]
-    return dict(found[0])
+    return containers(deployment)[0]
 
 
 def rollout(deployment: Deployment[Any]) -> dict[str, Any]:
@@ -72,10 +86,44 @@ def test_the_service_model_of_aws_takes_the_body(name: str, key: str) -> None:
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_nothing_runs_as_root_or_with_capabilities(name: str) -> None:
-    body = container(describe(DEPLOYMENTS[name]))
-    assert body["user"] == "10001:10001"
-    assert body["readonlyRootFilesystem"] is True
-    assert body["linuxParameters"]["capabilities"] == {"drop": ["ALL"]}
+    for body in containers(describe(DEPLOYMENTS[name])):
+        assert body["user"] == "10001:10001"
+        assert body["readonlyRootFilesystem"] is True
+        assert body["linuxParameters"]["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_a_seeding_container_ends_before_the_server_starts_and_writes_alone() -> None:
+    server, seed = containers(describe(SEEDED))
+    assert server["dependsOn"] == [{"containerName": "seed-models", "condition": "SUCCESS"}]
+    assert (seed["name"], seed["essential"]) == ("seed-models", False)
+    assert [item["readOnly"] for item in (*server["mountPoints"], *seed["mountPoints"])] == [True, False]
+    assert [*seed["entryPoint"], *seed["command"]] == [
+        *("python3", "/fetch.pyz", "pull", f"gemma3:4b@sha256:{'b' * 64}", "--into", "/models"),
+        *("--parallel", "4", "--registry", "https://models.example.com"),
+    ]
+
+
+def test_the_login_of_the_models_registry_reaches_the_seeding_container_only() -> None:
+    server, seed = containers(describe(SEEDED))
+    assert [item["name"] for item in server["secrets"]] == ["LICENCE"]
+    assert [item["name"] for item in seed["secrets"]] == ["POLYCLOUD_REGISTRY_TOKEN"]
+
+
+def test_the_seed_waits_as_long_as_the_models_take() -> None:
+    """Fargate allows a startTimeout of 120 seconds at most; none means no limit."""
+    assert "startTimeout" not in containers(describe(SEEDED))[1]
+
+
+def test_no_new_privileges_is_asked_for_where_the_user_says_the_hosts_can() -> None:
+    assert container(describe(SEEDED))["dockerSecurityOptions"] == ["no-new-privileges"]
+    assert "dockerSecurityOptions" not in container(describe(GPU))
+
+
+def test_capabilities_are_kept_for_an_image_that_needs_them() -> None:
+    kept = describe(storage={"uid": 0, "gid": 0}, platform={"drop_capabilities": False, "read_only_root": False})
+    body = container(kept)
+    assert (body["user"], body["readonlyRootFilesystem"]) == ("0:0", False)
+    assert "capabilities" not in body["linuxParameters"]
 
 
 def test_home_lies_where_the_container_may_write() -> None:

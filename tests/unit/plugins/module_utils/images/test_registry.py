@@ -96,6 +96,7 @@ def test_an_image_is_told_with_its_digest_labels_and_size(start_registry: Start)
         found = asked(registry).image(reference)
         assert found is not None
         assert (found.digest, found.labels, found.size, len(found.layers)) == (digest, LABELS, 30, 2)
+        assert found.image_id == sha256(json.dumps({"config": {"Labels": LABELS}}).encode())
 
 
 def test_an_image_that_is_not_there_is_none(start_registry: Start) -> None:  # noqa: F811

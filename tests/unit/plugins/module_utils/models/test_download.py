@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -285,8 +286,16 @@ def test_finished_parts_are_not_fetched_again(tiny: Registry, tmp_path: Path) ->
     assert_whole(tmp_path)
 
 
+def test_what_came_of_a_part_is_not_fetched_again(tiny: Registry, tmp_path: Path) -> None:
+    leave_partial(tmp_path, [0, 1, 2], done=[0], begun={"1": 60_000, "2": PART})
+    report = pull(tiny, tmp_path)
+    assert tiny.served[DIGEST] == SIZE - 2 * PART - 60_000
+    assert report.bytes_fetched == tiny.blob_bytes
+    assert_whole(tmp_path)
+
+
 def test_finished_parts_are_no_use_when_the_server_sends_only_the_whole(tiny: Registry, tmp_path: Path) -> None:
-    leave_partial(tmp_path, [0, 2])
+    leave_partial(tmp_path, [0, 2], begun={"1": 500})
     tiny.faults.ignore_range, tiny.faults.cut_after, tiny.faults.cuts = True, 50_000, 1
     pull(tiny, tmp_path)
     assert_whole(tmp_path)
@@ -300,7 +309,18 @@ def test_a_record_that_lies_is_found_out_by_the_hash(tiny: Registry, tmp_path: P
     assert_whole(tmp_path)
 
 
-@pytest.mark.parametrize("changes", [{"size": 1}, {"part_size": 7}, {"done": "x"}, {"done": [-1, 99, None]}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"size": 1},
+        {"part_size": 7},
+        {"done": "x"},
+        {"done": [-1, 99]},
+        {"done": [0, None]},
+        {"done": [], "begun": [5]},
+        {"done": [], "begun": {"0": -5, "1": "x", "2": PART + 1, "99": 7, "x": 1, "3": None}},
+    ],
+)
 def test_a_record_of_something_else_is_ignored(tiny: Registry, tmp_path: Path, changes: dict[str, object]) -> None:
     leave_partial(tmp_path, [0], **changes)
     pull(tiny, tmp_path)
@@ -308,15 +328,14 @@ def test_a_record_of_something_else_is_ignored(tiny: Registry, tmp_path: Path, c
     assert_whole(tmp_path)
 
 
-def test_a_killed_fetch_goes_on_with_the_unfinished_parts(tiny: Registry, tmp_path: Path) -> None:
-    tiny.faults.seconds_per_piece, tiny.faults.piece = 0.02, 10_000
+def killed_after(record: Path, url: str, target: Path) -> dict[str, Any]:
+    """Run a fetch in a process of its own, kill it as soon as it has recorded something, and return the record."""
     code = (
         "from pathlib import Path\n"
         "from ansible_collections.polycloud.ollama.plugins.module_utils.models import fetch, limits, registry\n"
-        f"source = registry.Registry({tiny.url!r}, limits=limits.Limits(part_size={PART}))\n"
-        f"fetch.fetch(['tiny'], source, Path({str(tmp_path)!r}), parallel=2)\n"
+        f"source = registry.Registry({url!r}, limits=limits.Limits(part_size={PART}))\n"
+        f"fetch.fetch(['tiny'], source, Path({str(target)!r}), parallel=2)\n"
     )
-    record = weights(tmp_path).with_name(weights(tmp_path).name + "-partial.json")
     process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT / ".build")})
     deadline = time.monotonic() + 30
     while not record.exists():
@@ -325,15 +344,44 @@ def test_a_killed_fetch_goes_on_with_the_unfinished_parts(tiny: Registry, tmp_pa
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    return dict(json.loads(record.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("seconds_per_piece", "in_parts"), [(0.02, False), (0.11, True)], ids=["between parts", "inside of parts"]
+)
+def test_a_killed_fetch_goes_on_where_it_stopped(
+    tiny: Registry, tmp_path: Path, seconds_per_piece: float, in_parts: bool
+) -> None:
+    tiny.faults.seconds_per_piece, tiny.faults.piece = seconds_per_piece, 10_000
+    state = killed_after(weights(tmp_path).with_name(weights(tmp_path).name + "-partial.json"), tiny.url, tmp_path)
     assert_nothing(tmp_path)
-    done = json.loads(record.read_text())["done"]
-    assert 1 <= len(done) < 5
-    time.sleep(0.1)  # until the server sees that nobody listens
+    done, begun = state["done"], state["begun"]
+    assert len(done) < 5
+    assert done or in_parts
+    assert not in_parts or [count for count in begun.values() if 0 < count < PART]
+    time.sleep(0.3)  # until the server sees that nobody listens
     tiny.forget()
     tiny.faults.seconds_per_piece = 0
     report = pull(tiny, tmp_path)
-    assert tiny.served[DIGEST] == SIZE - sum(min(PART, SIZE - part * PART) for part in done)
+    there = sum(min(PART, SIZE - part * PART) for part in done) + sum(begun.values())
+    assert tiny.served[DIGEST] == SIZE - there
     assert report.bytes_fetched == tiny.blob_bytes
+    assert_whole(tmp_path)
+
+
+def test_a_fetch_that_fails_keeps_what_came(tiny: Registry, tmp_path: Path) -> None:
+    tiny.faults.cut_after, tiny.faults.cuts = 30_000, 10_000
+    strict = Limits(part_size=PART, attempts=1, timeout=5, stall_bytes=PART)
+    with pytest.raises(SourceUnreachable):
+        pull(tiny, tmp_path, strict, parallel=1)
+    state = json.loads(weights(tmp_path).with_name(weights(tmp_path).name + "-partial.json").read_text())
+    there = sum(state["begun"].values())
+    assert there >= 30_000
+    tiny.forget()
+    tiny.faults.cuts = 0
+    pull(tiny, tmp_path)
+    assert tiny.served[DIGEST] == SIZE - there
     assert_whole(tmp_path)
 
 
