@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.last = self._loop.time()
-        if self._parser is None or self.complete:
+        if self._parser is None:
             self.abort()  # nobody asked
             self._wake()
             return
@@ -361,6 +361,6 @@ def _head(method: str, target: str, headers: Sequence[Header], body: bytes | Pie
     elif body or method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(body)}")
     text = "\r\n".join(lines)
-    if "\n" in text.replace("\r\n", "") or "\r" in text.replace("\r\n", ""):
+    if text.count("\n") >= len(lines) or text.count("\r") >= len(lines):
         raise UpstreamError("The request has a line break in its head.")
     return f"{text}\r\n\r\n".encode("latin-1", "replace")
