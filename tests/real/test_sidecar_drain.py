@@ -136,7 +136,8 @@ def test_a_plain_ollama_cuts_what_it_streams_and_one_beside_a_sidecar_does_not(
         return [whole and got.endswith(b"}\n") for whole, got, dummy in ended]
 
     async def beside(port: int, ollama_port: int, engine: subprocess.Popen[bytes]) -> list[bool]:
-        given = {"LISTEN": f"127.0.0.1:{port}", "MODELS": TINY, "NUM_PARALLEL": "1"}
+        # The last one waits for all others.
+        given = {"LISTEN": f"127.0.0.1:{port}", "MODELS": TINY, "NUM_PARALLEL": "1", "QUEUE_SECONDS": "300"}
         async with sidecar_process(f"http://127.0.0.1:{ollama_port}", **given) as process:
             await warm(process)
 
