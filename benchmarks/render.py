@@ -20,8 +20,11 @@ TITLES = {
     "B1": "B1: a converge that changes nothing",
     "B2": "B2: calls against the length of the history",
     "B3": "B3: inventory",
+    "B4": "B4: what stands in front of Ollama",
+    "B7": "B7: a stop while answers stream",
     "B9": "B9: the image",
     "B10": "B10: fetching a model",
+    "B11": "B11: the cache",
 }
 VERDICTS = {True: "yes", False: "**no**", None: "not measured"}
 COLUMNS = ("What", "Peer", "Ours", "Theirs", "Ratio", "Target", "Held")

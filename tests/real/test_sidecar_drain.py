@@ -9,58 +9,25 @@ The figures are printed; `pytest -s` shows them.
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.helpers.real_ollama import BINARY, RealOllama, free_port, wait_until_up
+from tests.helpers.ollama_container import container
+from tests.helpers.real_ollama import BINARY, RealOllama, free_port
 from tests.helpers.sidecar_process import Process, sidecar_process
 from tests.helpers.sidecar_yard import Client, request, run
 from tests.helpers.streaming_ollama import PIECES
-from tests.helpers.tree import ROOT
 
 pytestmark = pytest.mark.real
 WAITING = 12
 STREAMS, LONGEST, SIGNAL_AT, EXTRA = 50, 20.0, 5.0, 0.2
-ENTRYPOINT = ROOT / "roles" / "image" / "files" / "entrypoint.sh"
 TINY = "tiny:latest"
-
-
-@contextmanager
-def container(
-    folder: Path, program: Path | str, port: int, *, beside: int = 0, **environment: str
-) -> Iterator[subprocess.Popen[bytes]]:
-    """The entrypoint with `program` as Ollama, until the block ends. beside: the port of a sidecar."""
-    given = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(folder),
-        "POLYCLOUD_OLLAMA": str(program),
-        "POLYCLOUD_BAKED_MODELS": str(folder / "models"),
-        "OLLAMA_MODELS": str(folder / "models"),
-        "OLLAMA_HOST": f"127.0.0.1:{port}",
-        **environment,
-    }
-    if beside:
-        given["POLYCLOUD_SIDECAR"] = f"127.0.0.1:{beside}"
-    with (folder / "container.log").open("wb") as log:
-        process = subprocess.Popen(
-            ["sh", str(ENTRYPOINT), "serve"], env=given, stdout=log, stderr=log, cwd=ROOT, start_new_session=True
-        )
-        try:
-            wait_until_up(f"http://127.0.0.1:{port}/", process, folder / "container.log")
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait(timeout=10)
 
 
 async def streamed(port: int, body: Any, begun: asyncio.Semaphore) -> tuple[bool, bytes, float]:
