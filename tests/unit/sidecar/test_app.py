@@ -299,3 +299,13 @@ def test_keys_do_not_see_each_others_answers() -> None:
 def test_the_sidecar_has_the_version_of_the_collection() -> None:
     galaxy = yaml.safe_load((Path(ROOT) / "galaxy.yml").read_text(encoding="utf-8"))
     assert galaxy["version"] == app.VERSION
+
+
+def test_another_ollama_is_not_answered_for_by_the_one_before() -> None:
+    async def test(yard: Yard) -> None:
+        await yard.ask("POST", "/api/generate", FIXED)
+        await asyncio.sleep(0.05)
+        yard.sidecar.monitor.version = "0.99.0"
+        assert (await yard.ask("POST", "/api/generate", FIXED)).header("X-Cache") == "miss"
+
+    cached(stream(NDJSON), test)

@@ -204,7 +204,7 @@ class Proxy:
         if cache_key.use(exchange.headers) is cache_key.Use.NEITHER:
             record.cache = "bypass"
             return ""
-        return cache.key(route, asked.data, record.bytes_in, digest, record.key)
+        return cache.key(route, asked.data, record.bytes_in, digest, record.key, self._parts.monitor.version)
 
     def _fetch(self, exchange: Exchange, record: Record, meter: Meter, body: bytes) -> Fetch:
         """What asks Ollama for the cache; it runs on when the client of `exchange` has gone and another one waits."""
