@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from random import getrandbits
 from time import monotonic  # the loop of uvloop counts milliseconds
 from typing import Protocol
 
@@ -277,7 +277,7 @@ class Proxy:
         record.stream = record.stream and not any(name.lower() == "content-length" for name, dummy in back)
         try:
             more = [("X-Cache", record.cache)] if record.cache else []
-            await exchange.start(answer.status, [*back, ("X-Request-Id", record.id), *more])
+            await exchange.start(answer.status, [*back, ("X-Request-Id", record.id), *more], hold=answer.ready)
             await copy.run(answer)
             await exchange.finish()
         except UpstreamError as error:
@@ -330,7 +330,7 @@ class _Copy:
             record.first = monotonic()
         data = self._meter.feed(piece)  # type: ignore[union-attr] # there is one
         if not data:
-            return True
+            return self._exchange.push(data)
         if self._counts:
             record.bytes_out += len(data)
         self.last = data
@@ -382,4 +382,4 @@ def _no_page(exchange: Exchange) -> None:
 def _id(exchange: Exchange) -> str:
     """The client's own id of the request where it is plain, else a new one."""
     given = exchange.headers.get("X-Request-Id", "")
-    return given if PLAIN_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if PLAIN_ID.fullmatch(given) else f"{getrandbits(128):032x}"

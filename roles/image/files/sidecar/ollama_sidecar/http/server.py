@@ -12,11 +12,12 @@ import socket
 import struct
 import sys
 import termios
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http import StreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
@@ -47,6 +48,12 @@ class NoValues(logging.Filter):
 LOG.addFilter(NoValues())
 
 
+class _Response(web.StreamResponse):
+    """Its head is sent with the first piece where that is there already: each write wakes the client."""
+
+    _send_headers_immediately = False
+
+
 class AiohttpExchange:
     """An Exchange over aiohttp's request."""
 
@@ -55,6 +62,7 @@ class AiohttpExchange:
         self._patience = patience
         self._expects = request.version >= (1, 1) and request.headers.get("Expect", "").lower() == "100-continue"
         self._chunked = False
+        self._head_waits = False
         self.response: web.StreamResponse | None = None
         self.method = request.method
         # As it was sent: policy judges what Ollama would get.
@@ -99,8 +107,8 @@ class AiohttpExchange:
         except ConnectionError as error:
             raise ClientGone from error
 
-    async def start(self, status: int, headers: Sequence[Header], *, close: bool = False) -> None:
-        response = web.StreamResponse(status=status, headers=CIMultiDict(headers))
+    async def start(self, status: int, headers: Sequence[Header], *, close: bool = False, hold: bool = False) -> None:
+        response = _Response(status=status, headers=CIMultiDict(headers))
         self.response = response
         response.headers.setdefault("Server", "polycloud-ollama")
         if "Content-Length" not in response.headers and self._request.version >= (1, 1) and not _bodiless(self, status):
@@ -109,6 +117,13 @@ class AiohttpExchange:
         if close:
             response.force_close()
         await self._sent(response.prepare(self._request))
+        self._head_waits = hold
+        if hold:
+            return
+        try:
+            self._request.writer.send_headers()
+        except ConnectionError as error:
+            raise ClientGone from error
 
     async def write(self, data: bytes) -> None:
         try:
@@ -120,7 +135,11 @@ class AiohttpExchange:
         transport = self._request.transport
         if transport is None or transport.is_closing():
             return True  # the handler is about to be cancelled
-        transport.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
+        if self._head_waits:
+            self._head_waits = False
+            _at_once(cast(StreamWriter, self._request.writer).write(data, drain=False))
+        elif data:
+            transport.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
         return transport.get_write_buffer_size() < MANY
 
     async def drained(self) -> None:
@@ -167,6 +186,12 @@ def _untaken(transport: asyncio.WriteTransport | None) -> int:
     with suppress(OSError):
         fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
     return transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
+
+
+def _at_once(sending: Coroutine[Any, Any, None]) -> None:
+    """Run what never waits."""
+    with suppress(StopIteration):
+        sending.send(None)
 
 
 def _bodiless(exchange: Exchange, status: int) -> bool:

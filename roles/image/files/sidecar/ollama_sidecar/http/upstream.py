@@ -135,6 +135,11 @@ class Connection(asyncio.Protocol):
         self._pieces.clear()
         self._go_on()
 
+    @property
+    def ready(self) -> bool:
+        """Whether something came that was not handed on."""
+        return bool(self._pieces)
+
     async def request(self, head: bytes, body: bytes | Pieces, *, headless: bool, silence: float) -> None:
         """Send a request; the answer of an earlier one is over. silence: seconds in which something must come."""
         self._parser = httptools.HttpResponseParser(self)
@@ -273,6 +278,10 @@ class PooledAnswer:
         self.headers: Sequence[Header] = connection.headers
         self.piece = connection.piece
         self.pump = connection.pump
+
+    @property
+    def ready(self) -> bool:
+        return self._connection.ready
 
     async def body(self, limit: int) -> bytes:
         pieces: list[bytes] = []
