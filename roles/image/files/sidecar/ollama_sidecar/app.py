@@ -23,6 +23,7 @@ from .http.server import serve
 from .http.upstream import PooledUpstream
 from .keys import KeyRing
 from .life import Life
+from .memory import Memory
 from .metrics import Metrics, State
 from .monitor import Monitor
 from .otlp import Exporter
@@ -97,6 +98,7 @@ class Sidecar:
         settings = self.settings
         # Without it nobody knows whether Ollama is ready, so a sidecar without it ends and is started anew.
         self._task(stack, "monitor", self.monitor.run(), lambda: self.life.drain(leave=True))
+        self._task(stack, "memory", Memory(lambda: self.life.working).run())
         if settings.emf_namespace and self._output is not None:
             emf = Emf(self.metrics.registry, settings.emf_namespace, self._output.line)
             self._task(stack, "emf", emf.run(settings.emf_seconds))
