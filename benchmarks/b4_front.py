@@ -30,7 +30,7 @@ DIRECT, NGINX, LITELLM = "the upstream itself", "nginx", "LiteLLM"
 PEERS = (NGINX, LITELLM)
 CONNECTIONS, ROUNDS = 32, 5
 SETTLE = 0.3  # seconds in which a side writes its log
-REST = 2.0  # seconds in which its memory comes to rest
+REST = 8.0  # seconds in which its memory comes to rest: it looks after it every five
 HELD = 1000
 
 

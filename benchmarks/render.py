@@ -89,6 +89,8 @@ def _first_line(text: str) -> str:
 def _machine(row: Row) -> str:
     pairs = f"{row['pairs']} interleaved rounds" if row["pairs"] else "one run each"
     marked = "" if row["quiet"] else " (**others were computing: read the ratios, and with care**)"
+    if row.get("ahead"):
+        marked += "; all sides ran ahead of other processes (SCHED_FIFO)"
     return f"{row['date']}, {row['cores']} cores, {pairs}, load average before the first one {row['load']}{marked}."
 
 
