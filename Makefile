@@ -146,6 +146,10 @@ engine: ## Build the real Ollama that the real tests run (Go, g++; some minutes,
 scanners: ## Build the real Trivy and cosign that the real tests run (Go; some minutes, once)
 	@tests/tools/scanners.sh .build/scanners
 
+.PHONY: litellm
+litellm: ## Install the peer of the benchmark B4 into an environment of its own
+	@mkdir -p .build && PYTHON="$(PYTHON)" tests/tools/setup.sh litellm .build/litellm
+
 .PHONY: real-tests
 real-tests: environment ## The tests marked real (REAL=path for some)
 	@$(BIN)/pytest $(REAL) -m real $(PYTEST_ARGS)

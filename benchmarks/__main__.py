@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import b1_converge, b2_history, b3_inventory, b9_image, b10_fetch
+from benchmarks import b1_converge, b2_history, b3_inventory, b4_front, b7_drain, b9_image, b10_fetch, b11_cache
 from benchmarks.harness import RESULTS, ROOT, Bench, wait_for_quiet, write_rows
 from benchmarks.render import render
 
@@ -20,8 +20,11 @@ BENCHMARKS: dict[str, Callable[[Bench], None]] = {
     "B1": b1_converge.run,
     "B2": b2_history.run,
     "B3": b3_inventory.run,
+    "B4": b4_front.run,
+    "B7": b7_drain.run,
     "B9": b9_image.run,
     "B10": b10_fetch.run,
+    "B11": b11_cache.run,
 }
 PAIRS, QUICK_PAIRS = 5, 1
 QUICK_RESULTS = ROOT / "build" / "benchmarks" / "results.json"

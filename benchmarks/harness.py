@@ -62,7 +62,7 @@ class Row:
 
     ratio: ours / theirs. target: the rule, as text. held: whether it holds, None where that cannot be said. reason: why
     it cannot, or what helps to read the figure. load: one-minute load average before the first pair, loads: before each
-    of them. detail: what the figures are made of.
+    of them. ahead: all sides ran ahead of other processes. detail: what the figures are made of.
     """
 
     id: str
@@ -80,6 +80,7 @@ class Row:
     load: float = 0.0
     loads: tuple[float, ...] = ()
     quiet: bool = True
+    ahead: bool = False
     versions: Mapping[str, str] = field(default_factory=dict)
     detail: Mapping[str, Any] = field(default_factory=dict)
 
@@ -208,6 +209,7 @@ class Bench:
                 load=first,
                 loads=tuple(self.loads),
                 quiet=is_quiet(first),
+                ahead=is_ahead(),
                 versions=self.versions,
                 detail=detail or {},
             )
@@ -260,6 +262,11 @@ def cores() -> int:
 def is_quiet(average: float) -> bool:
     """Whether a load average means that nobody else computes."""
     return average <= QUIET_LOAD_PER_CORE * cores()
+
+
+def is_ahead() -> bool:
+    """Whether this process, and so all that it starts, was given a policy of real time (`chrt --fifo 5 ...`)."""
+    return os.sched_getscheduler(0) in (os.SCHED_FIFO, os.SCHED_RR)
 
 
 def wait_for_quiet(seconds: float, say: Callable[[str], None]) -> bool:

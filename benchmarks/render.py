@@ -20,8 +20,11 @@ TITLES = {
     "B1": "B1: a converge that changes nothing",
     "B2": "B2: calls against the length of the history",
     "B3": "B3: inventory",
+    "B4": "B4: what stands in front of Ollama",
+    "B7": "B7: a stop while answers stream",
     "B9": "B9: the image",
     "B10": "B10: fetching a model",
+    "B11": "B11: the cache",
 }
 VERDICTS = {True: "yes", False: "**no**", None: "not measured"}
 COLUMNS = ("What", "Peer", "Ours", "Theirs", "Ratio", "Target", "Held")
@@ -86,6 +89,8 @@ def _first_line(text: str) -> str:
 def _machine(row: Row) -> str:
     pairs = f"{row['pairs']} interleaved rounds" if row["pairs"] else "one run each"
     marked = "" if row["quiet"] else " (**others were computing: read the ratios, and with care**)"
+    if row.get("ahead"):
+        marked += "; all sides ran ahead of other processes (SCHED_FIFO)"
     return f"{row['date']}, {row['cores']} cores, {pairs}, load average before the first one {row['load']}{marked}."
 
 

@@ -65,11 +65,10 @@ class Client:
         self.writer.write(raw)
         await self.writer.drain()
 
-    async def answer(self, method: str = "POST") -> Answer:
-        """Read one answer. It is not whole where the connection ends before."""
+    async def answer(self, method: str = "POST", data: bytes = b"") -> Answer:
+        """Read one answer, of which `data` has been read. It is not whole where the connection ends before."""
         reading = _Reading(method)
         parser = httptools.HttpResponseParser(reading)
-        data = b""
         while not reading.done:
             if data:
                 reading.feed(parser, data)

@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from tests.helpers.scripted_ollama import Asked, chunk, chunked_head, scripted_ollama
+from tests.helpers.scripted_ollama import Asked, chunk, chunked_head, response, scripted_ollama
 
 PIECES = 50
 
 
 async def stream(asked: Asked) -> None:
     """A stream of so many `seconds`, a piece each fiftieth of it."""
+    if asked.method == "GET":
+        asked.write(response(b"Ollama is running"))
+        return
     seconds = asked.json()["seconds"]
     loop = asyncio.get_running_loop()
     asked.write(chunked_head())

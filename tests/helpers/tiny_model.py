@@ -24,8 +24,8 @@ TYPES = [UNKNOWN, CONTROL, CONTROL, *[BYTE] * 256, *[NORMAL] * 30]
 PARAMETERS = {"num_thread": 1, "num_predict": 16, "temperature": 0}
 
 
-def write_gguf(path: Path, seed: int = 0) -> None:
-    """Write the weights. The same seed gives the same bytes."""
+def write_gguf(path: Path, seed: int = 0, *, endless: bool = False) -> None:
+    """Write the weights. The same seed gives the same bytes. endless: the special tokens are never the likely ones."""
     import gguf
     import numpy as np
 
@@ -33,15 +33,17 @@ def write_gguf(path: Path, seed: int = 0) -> None:
     writer = gguf.GGUFWriter(str(path), "llama")
     _describe(writer)
 
-    def matrix(name: str, *shape: int) -> None:
-        writer.add_tensor(f"{name}.weight", (random.standard_normal(shape) * 0.05).astype(np.float32))
+    def matrix(name: str, *shape: int, blank: int = 0) -> None:
+        weights = (random.standard_normal(shape) * 0.05).astype(np.float32)
+        weights[:blank] = 0
+        writer.add_tensor(f"{name}.weight", weights)
 
     def norm(name: str) -> None:
         writer.add_tensor(f"{name}.weight", np.ones(EMBEDDING, dtype=np.float32))
 
     matrix("token_embd", len(TOKENS), EMBEDDING)
     norm("output_norm")
-    matrix("output", len(TOKENS), EMBEDDING)
+    matrix("output", len(TOKENS), EMBEDDING, blank=len(SPECIAL) if endless else 0)
     shared = EMBEDDING // HEADS * KEY_VALUE_HEADS
     for block in (f"blk.{number}." for number in range(BLOCKS)):
         norm(f"{block}attn_norm")
@@ -91,12 +93,12 @@ class Packed:
     manifest: Path
 
 
-def pack(folder: Path, name: str = "tiny:latest", seed: int = 0) -> Packed:
+def pack(folder: Path, name: str = "tiny:latest", seed: int = 0, *, endless: bool = False) -> Packed:
     """Put the model into C(folder) (an C(OLLAMA_MODELS)): blobs and the manifest, as Ollama itself writes them."""
     blobs = folder / "blobs"
     blobs.mkdir(parents=True, exist_ok=True)
     weights = blobs / "new"
-    write_gguf(weights, seed)
+    write_gguf(weights, seed, endless=endless)
     digests = [_add(blobs, weights.read_bytes()), _add(blobs, json.dumps(PARAMETERS).encode())]
     weights.unlink()
     kinds = ["model", "params"]

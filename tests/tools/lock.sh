@@ -30,6 +30,7 @@ lock dev "$@"
 lock demo --constraint dev.txt
 lock runtime --constraint dev.txt
 lock uv
+lock litellm
 (cd "$sidecar" && lock requirements --constraint "$OLDPWD/dev.txt")
 if grep -nE '://|--(extra-)?index-url|--find-links' -- *.txt "$sidecar/requirements.txt" | grep -v 'www.gnu.org/licenses'; then
     echo "a lock file names an address" >&2

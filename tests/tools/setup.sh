@@ -3,14 +3,14 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-# Usage: setup.sh demo|dev [VENV]. Makes the environment, installs the lock file with checked hashes, links the
+# Usage: setup.sh demo|dev|litellm [VENV]. Makes the environment, installs the lock file with checked hashes, links the
 # checkout where Ansible finds it. A second run finds its stamp and takes a fraction of a second.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 tier="$1"
 venv="${2:-.venv}"
-case "$tier" in demo | dev) ;; *) echo "unknown set of requirements: $tier (demo or dev)" >&2; exit 2 ;; esac
+case "$tier" in demo | dev | litellm) ;; *) echo "unknown set of requirements: $tier (demo, dev or litellm)" >&2; exit 2 ;; esac
 uv_in_venv="$(cd "$(dirname "$venv")" && pwd)/$(basename "$venv")/bin/uv"
 python="$venv/bin/python"
 

@@ -122,7 +122,7 @@ def test_a_quick_run_never_touches_the_results_of_the_repository() -> None:
 def test_an_unknown_benchmark_is_refused_with_the_names_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.arguments(["B0"])
-    assert "no benchmark B0; there are B1, B2, B3, B9, B10" in capsys.readouterr().err
+    assert "no benchmark B0; there are B1, B2, B3, B4, B7, B9, B10, B11" in capsys.readouterr().err
 
 
 def test_the_95th_percentile_lies_between_the_two_highest_of_twelve() -> None:

@@ -58,6 +58,13 @@ def test_a_loaded_machine_is_marked() -> None:
     )
 
 
+def test_figures_taken_ahead_of_other_processes_say_so() -> None:
+    assert "SCHED_FIFO" not in render([ROW])
+    assert "load average before the first one 0.4; all sides ran ahead of other processes (SCHED_FIFO)." in render(
+        [{**ROW, "ahead": True}]
+    )
+
+
 def test_date_cores_versions_and_scope_are_said_once() -> None:
     scoped = {**ROW, "detail": {"scope": ["cluster", "service"], "latency_ms": 80}}
     page = render([scoped, {**scoped, "peer": "terraform plan"}])

@@ -82,14 +82,14 @@ def test_what_runs_and_what_waits_is_in_the_metrics() -> None:
 
 def test_an_ollama_that_is_gone_has_nothing_in_memory() -> None:
     async def test() -> dict[str, float]:
-        async with scripted_ollama() as ollama:
-            ollama.silent = True
-            async with sidecar_yard(ollama) as yard:
-                return await scraped(yard)
+        async with scripted_ollama() as ollama, sidecar_yard(ollama, poll_seconds=60) as yard:
+            assert 'ollama_model_size_bytes{model="tiny:latest"}' in await scraped(yard)
+            yard.sidecar.monitor.up = False
+            return await scraped(yard)
 
     found = run(test())
     assert found["ollama_up"] == found["ollama_ready"] == 0
-    assert [name for name in found if name.startswith("ollama_model_loaded")] == []
+    assert [name for name in found if name.startswith(("ollama_model_loaded", "ollama_model_size"))] == []
 
 
 def test_the_process_writes_a_line_for_each_request_and_metrics_for_cloudwatch_and_no_prompt() -> None:
@@ -299,3 +299,13 @@ def test_keys_do_not_see_each_others_answers() -> None:
 def test_the_sidecar_has_the_version_of_the_collection() -> None:
     galaxy = yaml.safe_load((Path(ROOT) / "galaxy.yml").read_text(encoding="utf-8"))
     assert galaxy["version"] == app.VERSION
+
+
+def test_another_ollama_is_not_answered_for_by_the_one_before() -> None:
+    async def test(yard: Yard) -> None:
+        await yard.ask("POST", "/api/generate", FIXED)
+        await asyncio.sleep(0.05)
+        yard.sidecar.monitor.version = "0.99.0"
+        assert (await yard.ask("POST", "/api/generate", FIXED)).header("X-Cache") == "miss"
+
+    cached(stream(NDJSON), test)

@@ -25,11 +25,13 @@ SCALE = 0.05  # of 1 to 20 seconds
 EXTRA = 0.2
 
 
-async def one(port: int, seconds: float) -> tuple[bool, float]:
-    """Whether a stream of so many seconds came whole, and when it ended."""
+async def one(port: int, seconds: float, begun: asyncio.Semaphore) -> tuple[bool, float]:
+    """Whether a stream of so many seconds came whole, and when it ended. begun: released when it has."""
     client = Client(*await asyncio.open_connection("127.0.0.1", port))
     await client.send(request("POST", "/api/generate", {"model": "tiny", "seconds": seconds}))
-    answer = await client.answer()
+    head = await client.reader.readuntil(b"\r\n\r\n")
+    begun.release()
+    answer = await client.answer(data=head)
     await client.close()
     return answer.whole and answer.body.count(b"\n") == 50, asyncio.get_running_loop().time()
 
@@ -51,8 +53,10 @@ def test_a_signal_lets_every_stream_end_and_adds_next_to_nothing() -> None:
     async def test() -> tuple[list[bool], float, int]:
         async with scripted_ollama(stream) as ollama, sidecar_process(ollama.url, NUM_PARALLEL=str(STREAMS)) as process:
             lengths = [SCALE * (1 + 19 * number / (STREAMS - 1)) for number in range(STREAMS)]
-            streams = [asyncio.create_task(one(process.port, seconds)) for seconds in lengths]
-            await ollama.wait(STREAMS)
+            begun = asyncio.Semaphore(0)
+            streams = [asyncio.create_task(one(process.port, seconds, begun)) for seconds in lengths]
+            for dummy in range(STREAMS):
+                await begun.acquire()
             await asyncio.sleep(SCALE * 5)
             process.send_signal(signal.SIGTERM)
             ended = await asyncio.gather(*streams)
@@ -127,8 +131,10 @@ def test_a_signal_to_the_sidecar_and_to_ollamas_container_at_once_cuts_no_stream
             async with sidecar_process(upstream, LISTEN=f"127.0.0.1:{port}", NUM_PARALLEL=str(STREAMS)) as process:
                 await ready(process)
                 lengths = [SCALE * (4 + number % 16) for number in range(STREAMS)]
-                streams = [asyncio.create_task(one(port, seconds)) for seconds in lengths]
-                await asyncio.sleep(SCALE * 3)
+                begun = asyncio.Semaphore(0)
+                streams = [asyncio.create_task(one(port, seconds, begun)) for seconds in lengths]
+                for dummy in range(STREAMS):
+                    await begun.acquire()
                 engine.terminate()
                 process.send_signal(signal.SIGTERM)
                 ended = await asyncio.gather(*streams)

@@ -11,9 +11,10 @@ import socket
 from typing import Any
 
 import pytest
+from ollama_sidecar.http import upstream
 
-from tests.helpers.scripted_ollama import Asked, ScriptedOllama, chunk, chunked_head, response, scripted_ollama, stream
-from tests.helpers.sidecar_yard import SECONDS, Answer, Client, Yard, request, run, sidecar_yard, until
+from tests.helpers.scripted_ollama import Asked, ScriptedOllama, chunk, chunked_head, response, scripted_ollama
+from tests.helpers.sidecar_yard import SECONDS, Answer, request, run, sidecar_yard, until
 
 TINY = {"model": "tiny"}
 PIECE = b'{"response":"a"}\n'
@@ -253,6 +254,28 @@ def test_a_kept_connection_that_dies_while_the_request_is_on_its_way_is_tried_on
     assert run(test()) == ([200, 200], 3)
 
 
+def test_a_kept_connection_that_dies_late_may_have_been_ended_by_the_request_and_is_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upstream, "STALE", 0.05)
+
+    async def script(asked: Asked) -> None:
+        if asked.json().get("deadly"):
+            await asyncio.sleep(0.2)
+            asked.reset()
+        else:
+            asked.write(response())
+
+    async def test() -> tuple[int, int]:
+        async with scripted_ollama(script) as ollama, sidecar_yard(ollama, poll_seconds=60) as yard:
+            await yard.ask("POST", "/api/chat", TINY)
+            answer = await yard.ask("POST", "/api/chat", {"model": "tiny", "deadly": True})
+            assert ollama.asked[0].transport is ollama.asked[1].transport
+            return answer.status, len(ollama.asked)
+
+    assert run(test()) == (502, 2)
+
+
 def test_a_request_that_ends_ollama_does_not_hit_it_a_third_time() -> None:
     async def script(asked: Asked) -> None:
         if asked.json().get("deadly"):
@@ -330,203 +353,3 @@ def test_a_long_answer_with_pauses_is_not_silence() -> None:
             return await yard.ask("POST", "/api/chat", TINY)
 
     assert run(test()).body == PIECE * 6
-
-
-# Bodies.
-
-
-@pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_over_the_limit_is_refused_and_not_read_to_its_end(chunked: bool) -> None:
-    async def test() -> tuple[Answer, int, int]:
-        async with scripted_ollama() as ollama, sidecar_yard(ollama, body_bytes=1024) as yard:
-            client = await yard.connect()
-            if chunked:
-                await client.send(
-                    request("POST", "/api/chat", b"", {"Transfer-Encoding": "chunked"}).replace(
-                        b"Content-Length: 0\r\n", b""
-                    )
-                )
-                await client.send(chunk(b"x" * 2000))
-            else:
-                await client.send(request("POST", "/api/chat", b"x" * 100, {"Content-Length": "100000000"}))
-            answer = await client.answer()
-            record = await yard.record()
-            await client.close()
-            return answer, len(ollama.asked), record.bytes_in
-
-    answer, reached, taken = run(test())
-    assert (answer.status, reached, taken) == (413, 0, 0)
-    assert "1024 bytes" in answer.json()["error"]
-    assert answer.header("Connection") == "close"
-
-
-def test_a_body_at_the_limit_passes() -> None:
-    async def test() -> int:
-        async with scripted_ollama() as ollama, sidecar_yard(ollama, body_bytes=1024) as yard:
-            body = json.dumps({"model": "tiny", "prompt": ""}).encode()
-            body = body.replace(b'""', b'"' + b"x" * (1024 - len(body)) + b'"')
-            assert len(body) == 1024
-            return (await yard.ask("POST", "/api/chat", body)).status
-
-    assert run(test()) == 200
-
-
-def test_a_client_that_asks_first_is_told_to_go_on() -> None:
-    async def test() -> Answer:
-        async with scripted_ollama(stream([PIECE])) as ollama, sidecar_yard(ollama) as yard:
-            client = await yard.connect()
-            body = json.dumps(TINY).encode()
-            head = request("POST", "/api/chat", b"", {"Expect": "100-continue", "Content-Length": str(len(body))})
-            await client.send(head)
-            assert await client.reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-            await client.send(body)
-            answer = await client.answer()
-            await client.close()
-            return answer
-
-    answer = run(test())
-    assert (answer.status, answer.body) == (200, PIECE)
-
-
-def test_a_client_that_asks_first_is_not_told_to_send_what_is_refused() -> None:
-    async def test() -> Answer:
-        async with scripted_ollama() as ollama, sidecar_yard(ollama, body_bytes=1024) as yard:
-            return await yard.raw(
-                request("POST", "/api/chat", b"", {"Expect": "100-continue", "Content-Length": "5000"})
-            )
-
-    answer = run(test())
-    assert (answer.status, answer.informed) == (413, [])
-
-
-def test_a_body_that_does_not_come_is_not_waited_for_without_an_end() -> None:
-    async def test() -> tuple[Answer, int]:
-        async with scripted_ollama() as ollama, sidecar_yard(ollama, client_seconds=0.1) as yard:
-            raw = request("POST", "/api/chat", b"{", {"Content-Length": "50"})
-            return await yard.raw(raw), len(ollama.asked)
-
-    answer, reached = run(test())
-    assert (answer.status, reached) == (408, 0)
-
-
-def test_a_compressed_body_is_refused_in_plain_words() -> None:
-    async def test() -> Answer:
-        async with scripted_ollama() as ollama, sidecar_yard(ollama) as yard:
-            return await yard.ask("POST", "/v1/responses", b"\x28\xb5\x2f\xfd", {"Content-Encoding": "zstd"})
-
-    answer = run(test())
-    assert (answer.status, answer.json()["error"]["message"]) == (415, "the body must not be compressed")
-
-
-def test_a_get_with_a_body_gets_its_answer_and_the_body_reaches_nobody() -> None:
-    async def test() -> tuple[list[int], list[bytes]]:
-        async with scripted_ollama() as ollama, sidecar_yard(ollama) as yard:
-            client = await yard.connect()
-            statuses = []
-            for dummy in range(2):
-                await client.send(request("GET", "/api/tags", b'{"model":"x"}'))
-                statuses.append((await client.answer("GET")).status)
-            await client.close()
-            return statuses, [asked.body for asked in ollama.asked]
-
-    assert run(test()) == ([200, 200], [b"", b""])
-
-
-# Slow clients.
-
-
-async def flood(asked: Asked) -> None:
-    """200 MB, as fast as they are taken. sent: how many bytes were."""
-    asked.write(chunked_head())
-    piece = chunk(b"x" * 65536)
-    for dummy in range(3200):
-        await asked.send(piece)
-        asked.sent += b"."
-        if asked.gone.is_set():
-            return
-    asked.write(b"0\r\n\r\n")
-
-
-async def slow_client(yard: Yard, **more: Any) -> Client:
-    """A client with a small window that has sent a request and reads nothing."""
-    sock = socket.socket()
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    sock.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", yard.port()))
-    client = Client(*await asyncio.open_connection(sock=sock, limit=1024))
-    await client.send(request("POST", "/api/chat", {**TINY, **more}))
-    return client
-
-
-def queued(yard: Yard) -> int:
-    """Bytes that wait in the sidecar for clients."""
-    listener: Any = yard.sidecar.listeners["public"]
-    return sum(found.transport.get_write_buffer_size() for found in listener._server.connections if found.transport)
-
-
-def test_a_client_that_does_not_read_holds_up_ollama_and_no_memory() -> None:
-    async def test() -> tuple[int, int]:
-        async with scripted_ollama(flood) as ollama, sidecar_yard(ollama) as yard:
-            client = await slow_client(yard)
-            asked = await ollama.wait(1)
-            most, before = 0, -1
-            while len(asked.sent) != before:
-                before = len(asked.sent)
-                for dummy in range(50):
-                    await asyncio.sleep(0.002)
-                    most = max(most, queued(yard))
-            taken = before * 65536
-            client.reset()
-            await gone(asked)
-            return most, taken
-
-    most, taken = run(test())
-    assert most < 1_000_000
-    assert taken < 20_000_000  # what the kernel's buffers hold, of 200 MB
-
-
-def test_a_client_that_reads_slowly_gets_everything() -> None:
-    body = bytes(range(256)) * 8192  # 2 MB
-    raw = stream([body[at : at + 40_000] for at in range(0, len(body), 40_000)])
-
-    async def test() -> tuple[Answer, int]:
-        async with scripted_ollama(raw) as ollama, sidecar_yard(ollama, silence_seconds=0.3) as yard:
-            client = await slow_client(yard)
-            await asyncio.sleep(0.7)  # longer than Ollama may be silent: it is not Ollama that is
-            most = queued(yard)
-            return await client.answer(), most
-
-    answer, most = run(test())
-    assert (answer.whole, answer.body == body) == (True, True)
-    assert most < 1_000_000
-
-
-def test_a_client_that_never_reads_is_cut_and_gives_its_place_back() -> None:
-    async def test() -> Any:
-        async with scripted_ollama(flood) as ollama, sidecar_yard(ollama, client_seconds=0.2) as yard:
-            client = await slow_client(yard)
-            asked = await ollama.wait(1)
-            await gone(asked)
-            await until(lambda: yard.sidecar.admission.running == 0)
-            record = await yard.record()
-            client.reset()
-            return record
-
-    assert run(test()).disconnected
-
-
-@pytest.mark.parametrize("size", [100_000, 200_000, 300_000, 700_000, 5_000_000])
-def test_a_client_that_goes_while_ollama_is_held_up_leaves_no_connection_that_hangs(size: int) -> None:
-    async def script(asked: Asked) -> None:
-        asked.write(response(b"x" * size) if asked.json().get("large") else response(b'{"n":1}'))
-
-    async def test() -> Any:
-        async with scripted_ollama(script) as ollama, sidecar_yard(ollama, silence_seconds=1, poll_seconds=60) as yard:
-            client = await slow_client(yard, large=True)
-            await ollama.wait(1)
-            await asyncio.sleep(0.1)
-            client.reset()
-            await until(lambda: yard.sidecar.admission.running == 0)
-            return (await yard.ask("POST", "/api/chat", TINY)).json()
-
-    assert run(test()) == {"n": 1}

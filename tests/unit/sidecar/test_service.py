@@ -194,28 +194,3 @@ def test_idle_connections_of_clients_do_not_hold_up_the_end() -> None:
             return took
 
     assert run(test()) < 0.2
-
-
-def test_what_a_slow_client_has_not_taken_yet_is_not_lost_at_the_end() -> None:
-    import socket
-
-    from tests.helpers.scripted_ollama import response
-    from tests.helpers.sidecar_yard import Client, request
-
-    body = b"x" * 3_000_000
-
-    async def test() -> Answer:
-        async with scripted_ollama(response(body)) as ollama, sidecar_yard(ollama) as yard:
-            sock = socket.socket()
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            sock.setblocking(False)
-            await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", yard.port()))
-            client = Client(*await asyncio.open_connection(sock=sock, limit=1024))
-            await client.send(request("POST", "/api/chat", TINY))
-            await ollama.wait(1)
-            yard.sidecar.life.drain(leave=True)
-            await asyncio.sleep(0.3)
-            return await client.answer()
-
-    answer = run(test())
-    assert (len(answer.body), answer.whole) == (3_000_000, True)

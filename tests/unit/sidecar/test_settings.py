@@ -18,6 +18,8 @@ from ollama_sidecar import __main__ as command
 from ollama_sidecar import settings
 from ollama_sidecar.settings import Settings, Wrong, address
 
+from tests.tools import sidecar_settings
+
 HASH = "a" * 64
 
 
@@ -162,7 +164,8 @@ def test_a_file_that_is_not_there_is_told_and_so_is_the_rest(put: Any, tmp_path:
 
 
 @pytest.mark.parametrize(
-    "content", [b'cache_url = "redis://:topsecret', b"topsecret", b"\xfftopsecret", b"a = topsecret"]
+    "content",
+    [b'cache_url = "redis://:topsecret', b"topsecret", b"[topsecret]\n" * 2, b"\xfftopsecret", b"a = topsecret"],
 )
 def test_a_file_that_is_no_toml_is_told_without_its_content(put: Any, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "sidecar.toml").write_bytes(content)
@@ -230,3 +233,10 @@ def test_the_command_makes_a_key_of_which_only_the_hash_is_for_the_settings(caps
 def test_the_command_says_that_the_settings_are_right(put: Any) -> None:
     put(MODELS="tiny")
     assert command.main(["check"]) == 0
+
+
+def test_the_readme_has_every_setting_as_it_is() -> None:
+    text = sidecar_settings.README.read_text(encoding="utf-8")
+    assert text == sidecar_settings.written(text), "python -m tests.tools.sidecar_settings writes it"
+    for name in Settings.model_fields:
+        assert f"| `SIDECAR_{name.upper()}` |" in text

@@ -10,7 +10,7 @@ import gc
 import json
 import sys
 
-from . import keys, settings
+from . import keys, memory, settings
 
 # Few objects live long here; the collector's walks over them took a tenth of the time.
 COLLECT_AFTER = (50_000, 20, 50)
@@ -74,4 +74,5 @@ def _run(found: settings.Settings, *, only_check: bool) -> int:
 
 
 if __name__ == "__main__":
+    memory.use_libc()
     sys.exit(main())

@@ -23,6 +23,7 @@ from .http.server import serve
 from .http.upstream import PooledUpstream
 from .keys import KeyRing
 from .life import Life
+from .memory import Memory
 from .metrics import Metrics, State
 from .monitor import Monitor
 from .otlp import Exporter
@@ -31,7 +32,7 @@ from .record import Record
 from .requests import canonical
 from .routes import admin, metrics, public
 from .service import Service
-from .settings import Settings, address
+from .settings import Settings, Wrong, address
 
 LOG = logging.getLogger(__name__)
 VERSION = "0.1.0"
@@ -97,6 +98,7 @@ class Sidecar:
         settings = self.settings
         # Without it nobody knows whether Ollama is ready, so a sidecar without it ends and is started anew.
         self._task(stack, "monitor", self.monitor.run(), lambda: self.life.drain(leave=True))
+        self._task(stack, "memory", Memory(lambda: self.life.working).run())
         if settings.emf_namespace and self._output is not None:
             emf = Emf(self.metrics.registry, settings.emf_namespace, self._output.line)
             self._task(stack, "emf", emf.run(settings.emf_seconds))
@@ -181,16 +183,20 @@ def _upstream(settings: Settings) -> PooledUpstream:
 
 
 def _cache(settings: Settings) -> ResponseCache | None:
+    """The cache, where one is asked for. Raises Wrong."""
     url = settings.cache_url.get_secret_value()
     if not url:
         return None
-    return ResponseCache(
-        url,
-        ttl=settings.cache_ttl_seconds,
-        most=settings.cache_bytes,
-        wait=settings.cache_milliseconds / 1000,
-        retry=settings.cache_retry_seconds,
-    )
+    try:
+        return ResponseCache(
+            url,
+            ttl=settings.cache_ttl_seconds,
+            most=settings.cache_bytes,
+            wait=settings.cache_milliseconds / 1000,
+            retry=settings.cache_retry_seconds,
+        )
+    except ValueError as error:
+        raise Wrong(f"SIDECAR_CACHE_URL: {error}") from None
 
 
 def exporter(settings: Settings, metrics: Metrics) -> Exporter | None:
@@ -204,6 +210,7 @@ def exporter(settings: Settings, metrics: Metrics) -> Exporter | None:
 def check(settings: Settings) -> None:
     """Raise Wrong where the settings cannot work."""
     exporter(settings, Metrics(State))
+    _cache(settings)
 
 
 async def run(settings: Settings) -> None:

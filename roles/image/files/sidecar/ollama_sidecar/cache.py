@@ -38,16 +38,15 @@ NAME_BYTES = 256  # of a content type
 
 
 class ResponseCache:
-    """url, ttl, wait, retry: of the Store. most: bytes of the largest answer that is kept. scope: of the keys."""
+    """url, ttl, wait, retry: of the Store. most: bytes of the largest answer that is kept."""
 
-    def __init__(self, url: str, *, ttl: int, most: int, wait: float, retry: float, scope: str = "") -> None:
+    def __init__(self, url: str, *, ttl: int, most: int, wait: float, retry: float) -> None:
         # In the worst case each byte is a piece.
         longest = LEAST_BYTES + NAME_BYTES + most * (1 + PIECE_BYTES)
         self.store = Store(url, ttl=ttl, most=longest, wait=wait, retry=retry)
         self._most = most
         self._flights: dict[str, Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self.scope = scope
 
     def start(self) -> None:
         """Begin to use Redis as soon as it answers."""
@@ -62,11 +61,14 @@ class ResponseCache:
                 await task
         await self.store.close()
 
-    def key(self, route: Route, body: Mapping[str, Any], size: int, digest: str, tenant: str) -> str:
-        """The key of a request; empty where it is not cacheable. size: bytes of its body as it came."""
+    def key(self, route: Route, body: Mapping[str, Any], size: int, digest: str, tenant: str, scope: str = "") -> str:
+        """The key of a request; empty where it is not cacheable. size: bytes of its body as it came.
+
+        scope: what answers depend on beside the model, such as the version of Ollama.
+        """
         if size > REQUEST_BYTES or not cache_key.cacheable(route, body):
             return ""
-        return cache_key.key(digest, route, body, tenant, self.scope)
+        return cache_key.key(digest, route, body, tenant, scope)
 
     async def ask(self, key: str, fetch: Fetch, *, fresh: bool = False) -> Reader | None:
         """The answer from the cache, from a request that is on its way, or from `fetch`. None: ask Ollama yourself.

@@ -151,6 +151,10 @@ class Reader:
     def headers(self) -> Sequence[Header]:
         return self._flight.headers
 
+    @property
+    def ready(self) -> bool:
+        return self.at < len(self._flight.pieces)
+
     async def head(self) -> bool:
         """Wait for the answer's head; False: ask Ollama yourself. Raises, to the first only, what asking raised.
 

@@ -8,24 +8,24 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from random import getrandbits
 from time import monotonic  # the loop of uvloop counts milliseconds
 from typing import Protocol
 
-from . import cache_key, requests
+from . import cache_key, listing, requests
 from .admission import Admission, Rejected
 from .cache import Fetch, ResponseCache
 from .cache_flight import Flight
 from .http.exchange import Answer, BadBody, ClientGone, Exchange, Header, Pieces, TooLarge, Upstream, UpstreamError
-from .keys import KeyRing
+from .keys import Client, KeyRing
 from .life import Life
 from .logs import told
 from .monitor import Monitor
 from .record import Record
-from .reply import Reply, busy, error_body, error_line, send_json
+from .reply import JSON, Reply, busy, error_body, error_line, send_bytes, send_json
 from .requests import Asked, canonical
 from .routes import Dialect, Kind, Refused, Route, Router
 from .service import Service
@@ -144,11 +144,32 @@ class Proxy:
             client = parts.keys.client(exchange.headers, exchange.peer)
             record.key = client.id
             if route.kind is Kind.READ and route.methods != ("POST",):
-                await self._forward(exchange, record, route, None, b"")
+                await self._read(exchange, record, route, client)
                 return
             client.count(record.began)
             with client.busy():
                 await self._ask(exchange, record, route, client.allowed)
+
+    async def _read(self, exchange: Exchange, record: Record, route: Route, client: Client) -> None:
+        """What no model answers. Lists of models are held to what may be asked."""
+
+        def allowed(model: str) -> bool:
+            return client.allowed(model) and (not self._allowed or model in self._allowed)
+
+        if (model := listing.asked(route, exchange.target)) and not allowed(model):
+            raise Reply(404, f"model {model[:100]!r} not found", "model")
+        if exchange.method == "HEAD" or route.name not in listing.LISTS or not (self._allowed or client.models):
+            await self._forward(exchange, record, route, None, b"")
+            return
+        answer = await self._parts.upstream.send("GET", exchange.target, _passed_on(exchange), b"")
+        try:
+            raw = await answer.body(listing.MOST)
+        finally:
+            answer.close()
+        record.status = answer.status
+        body = listing.shortened(route, raw, allowed) if answer.status == 200 else raw
+        content_type = next((value for name, value in answer.headers if name.lower() == "content-type"), JSON)
+        record.bytes_out = await send_bytes(exchange, answer.status, body, content_type, [("X-Request-Id", record.id)])
 
     async def _ask(self, exchange: Exchange, record: Record, route: Route, allowed: Callable[[str], bool]) -> None:
         """A request to a model."""
@@ -204,7 +225,7 @@ class Proxy:
         if cache_key.use(exchange.headers) is cache_key.Use.NEITHER:
             record.cache = "bypass"
             return ""
-        return cache.key(route, asked.data, record.bytes_in, digest, record.key)
+        return cache.key(route, asked.data, record.bytes_in, digest, record.key, self._parts.monitor.version)
 
     def _fetch(self, exchange: Exchange, record: Record, meter: Meter, body: bytes) -> Fetch:
         """What asks Ollama for the cache; it runs on when the client of `exchange` has gone and another one waits."""
@@ -256,7 +277,7 @@ class Proxy:
         record.stream = record.stream and not any(name.lower() == "content-length" for name, dummy in back)
         try:
             more = [("X-Cache", record.cache)] if record.cache else []
-            await exchange.start(answer.status, [*back, ("X-Request-Id", record.id), *more])
+            await exchange.start(answer.status, [*back, ("X-Request-Id", record.id), *more], hold=answer.ready)
             await copy.run(answer)
             await exchange.finish()
         except UpstreamError as error:
@@ -309,7 +330,7 @@ class _Copy:
             record.first = monotonic()
         data = self._meter.feed(piece)  # type: ignore[union-attr] # there is one
         if not data:
-            return True
+            return self._exchange.push(data)
         if self._counts:
             record.bytes_out += len(data)
         self.last = data
@@ -361,4 +382,4 @@ def _no_page(exchange: Exchange) -> None:
 def _id(exchange: Exchange) -> str:
     """The client's own id of the request where it is plain, else a new one."""
     given = exchange.headers.get("X-Request-Id", "")
-    return given if PLAIN_ID.fullmatch(given) else uuid.uuid4().hex
+    return given if PLAIN_ID.fullmatch(given) else f"{getrandbits(128):032x}"

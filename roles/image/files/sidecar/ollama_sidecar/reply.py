@@ -64,9 +64,8 @@ async def send_bytes(
     """Send a body that is known; the number of its bytes."""
     # What the client has not sent yet is not waited for.
     close = status in (408, 413, 503)
-    await exchange.start(
-        status, [("Content-Type", content_type), ("Content-Length", str(len(body))), *headers], close=close
-    )
+    told = [("Content-Type", content_type), ("Content-Length", str(len(body))), *headers]
+    await exchange.start(status, told, close=close, hold=True)
     if exchange.method != "HEAD":
         await exchange.write(body)
     await exchange.finish()

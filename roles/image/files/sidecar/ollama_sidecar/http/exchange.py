@@ -60,14 +60,20 @@ class Exchange(Protocol):
     async def piece(self) -> bytes:
         """The next piece of the body. Raises BadBody, ClientGone."""
 
-    async def start(self, status: int, headers: Sequence[Header], *, close: bool = False) -> None:
-        """Begin the answer. Without Content-Length it is chunked. close: end the connection after it."""
+    async def start(self, status: int, headers: Sequence[Header], *, close: bool = False, hold: bool = False) -> None:
+        """Begin the answer. Without Content-Length it is chunked.
+
+        close: end the connection after it. hold: what comes next is there already; the head is sent with it.
+        """
 
     async def write(self, data: bytes) -> None:
         """Send a piece, waiting while the client is slow. Raises ClientGone."""
 
     def push(self, data: bytes) -> bool:
-        """Send a piece without waiting. False when the client is slow: `drained` tells when to go on."""
+        """Send a piece without waiting. False when the client is slow: `drained` tells when to go on.
+
+        An empty one only sends the head, where it is held.
+        """
 
     async def drained(self) -> None:
         """Wait until the client has taken most of what was pushed. Raises ClientGone."""
@@ -92,6 +98,10 @@ class Answer(Protocol):
     @property
     def headers(self) -> Sequence[Header]:
         """The headers, as they came."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether `pump` will hand on something at once."""
 
     async def piece(self) -> bytes:
         """What has come since the last piece. Raises UpstreamError."""

@@ -6,13 +6,18 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import socket
 import struct
-from collections.abc import Mapping, Sequence
+import sys
+import termios
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http import StreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
@@ -43,6 +48,12 @@ class NoValues(logging.Filter):
 LOG.addFilter(NoValues())
 
 
+class _Response(web.StreamResponse):
+    """Its head is sent with the first piece where that is there already: each write wakes the client."""
+
+    _send_headers_immediately = False
+
+
 class AiohttpExchange:
     """An Exchange over aiohttp's request."""
 
@@ -51,6 +62,7 @@ class AiohttpExchange:
         self._patience = patience
         self._expects = request.version >= (1, 1) and request.headers.get("Expect", "").lower() == "100-continue"
         self._chunked = False
+        self._head_waits = False
         self.response: web.StreamResponse | None = None
         self.method = request.method
         # As it was sent: policy judges what Ollama would get.
@@ -95,8 +107,8 @@ class AiohttpExchange:
         except ConnectionError as error:
             raise ClientGone from error
 
-    async def start(self, status: int, headers: Sequence[Header], *, close: bool = False) -> None:
-        response = web.StreamResponse(status=status, headers=CIMultiDict(headers))
+    async def start(self, status: int, headers: Sequence[Header], *, close: bool = False, hold: bool = False) -> None:
+        response = _Response(status=status, headers=CIMultiDict(headers))
         self.response = response
         response.headers.setdefault("Server", "polycloud-ollama")
         if "Content-Length" not in response.headers and self._request.version >= (1, 1) and not _bodiless(self, status):
@@ -105,6 +117,13 @@ class AiohttpExchange:
         if close:
             response.force_close()
         await self._sent(response.prepare(self._request))
+        self._head_waits = hold
+        if hold:
+            return
+        try:
+            self._request.writer.send_headers()
+        except ConnectionError as error:
+            raise ClientGone from error
 
     async def write(self, data: bytes) -> None:
         try:
@@ -116,27 +135,28 @@ class AiohttpExchange:
         transport = self._request.transport
         if transport is None or transport.is_closing():
             return True  # the handler is about to be cancelled
-        transport.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
+        if self._head_waits:
+            self._head_waits = False
+            _at_once(cast(StreamWriter, self._request.writer).write(data, drain=False))
+        elif data:
+            transport.write(b"%x\r\n%s\r\n" % (len(data), data) if self._chunked else data)
         return transport.get_write_buffer_size() < MANY
 
     async def drained(self) -> None:
-        left = self._waiting()
-        while True:
-            try:
-                async with asyncio.timeout(self._patience):
-                    await self._sent(self._request.writer.drain())
-                break
-            except TimeoutError:
-                before, left = left, self._waiting()
+        left = _untaken(self._request.transport)
+        # A task, since aiohttp's future must not be cancelled: the next wait would get it again.
+        draining = asyncio.ensure_future(self._sent(self._request.writer.drain()))
+        try:
+            while not (await asyncio.wait({draining}, timeout=self._patience))[0]:
+                before, left = left, _untaken(self._request.transport)
                 if left >= before:
                     self.abort()
-                    raise ClientGone from None
+                    raise ClientGone
+            draining.result()
+        finally:
+            draining.cancel()
         if self._request.transport is None:
             raise ClientGone
-
-    def _waiting(self) -> int:
-        transport = self._request.transport
-        return 0 if transport is None else transport.get_write_buffer_size()
 
     async def finish(self) -> None:
         await self._sent(cast(web.StreamResponse, self.response).write_eof())
@@ -158,6 +178,22 @@ class AiohttpExchange:
             raise ClientGone from error
 
 
+def _untaken(transport: asyncio.WriteTransport | None) -> int:
+    """Bytes that the client has not taken: ours, and the kernel's, which takes more only when a third is free."""
+    if transport is None:
+        return 0
+    queued = bytearray(4)
+    with suppress(OSError):
+        fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
+    return transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
+
+
+def _at_once(sending: Coroutine[Any, Any, None]) -> None:
+    """Run what never waits."""
+    with suppress(StopIteration):
+        sending.send(None)
+
+
 def _bodiless(exchange: Exchange, status: int) -> bool:
     return exchange.method == "HEAD" or status in (204, 304)
 
@@ -165,18 +201,19 @@ def _bodiless(exchange: Exchange, status: int) -> bool:
 class AiohttpListener:
     """A Listener; `serve` makes it."""
 
-    def __init__(self, server: web.Server, sockets: asyncio.Server) -> None:
+    def __init__(self, server: web.Server, sockets: asyncio.Server, patience: float) -> None:
         self._server = server
+        self._patience = patience
         self._sockets = sockets
         self.port = int(sockets.sockets[0].getsockname()[1])
 
     async def flushed(self, seconds: float) -> bool:
-        end = asyncio.get_running_loop().time() + seconds
-        while any(
-            connection.transport is not None and connection.transport.get_write_buffer_size()
-            for connection in self._server.connections
-        ):
-            if asyncio.get_running_loop().time() >= end:
+        now = asyncio.get_running_loop().time
+        end, left, moved = now() + seconds, 0, now()
+        while untaken := sum(_untaken(connection.transport) for connection in self._server.connections):
+            if untaken != left:
+                left, moved = untaken, now()
+            if now() >= end or now() - moved >= self._patience:
                 return False
             await asyncio.sleep(LOOK_AGAIN)
         return True
@@ -219,4 +256,4 @@ async def serve(
         read_bufsize=PIECE,
     )
     sockets = await asyncio.get_running_loop().create_server(server, host, port, backlog=backlog, reuse_address=True)
-    return AiohttpListener(server, sockets)
+    return AiohttpListener(server, sockets, patience)

@@ -58,7 +58,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.last = self._loop.time()
-        if self._parser is None or self.complete:
+        if self._parser is None:
             self.abort()  # nobody asked
             self._wake()
             return
@@ -134,6 +134,11 @@ class Connection(asyncio.Protocol):
         self._parser = self._push = None
         self._pieces.clear()
         self._go_on()
+
+    @property
+    def ready(self) -> bool:
+        """Whether something came that was not handed on."""
+        return bool(self._pieces)
 
     async def request(self, head: bytes, body: bytes | Pieces, *, headless: bool, silence: float) -> None:
         """Send a request; the answer of an earlier one is over. silence: seconds in which something must come."""
@@ -274,6 +279,10 @@ class PooledAnswer:
         self.piece = connection.piece
         self.pump = connection.pump
 
+    @property
+    def ready(self) -> bool:
+        return self._connection.ready
+
     async def body(self, limit: int) -> bytes:
         pieces: list[bytes] = []
         size = 0
@@ -361,6 +370,6 @@ def _head(method: str, target: str, headers: Sequence[Header], body: bytes | Pie
     elif body or method in ("POST", "PUT", "PATCH"):
         lines.append(f"Content-Length: {len(body)}")
     text = "\r\n".join(lines)
-    if "\n" in text.replace("\r\n", "") or "\r" in text.replace("\r\n", ""):
+    if text.count("\n") >= len(lines) or text.count("\r") >= len(lines):
         raise UpstreamError("The request has a line break in its head.")
     return f"{text}\r\n\r\n".encode("latin-1", "replace")
