@@ -34,7 +34,8 @@ def needed(*programs: str) -> None:
         pytest.skip("a docker daemon of our own needs root")
     missing = [program for program in programs if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None]
     if missing:
-        pytest.skip(f"not installed: {', '.join(missing)} (Debian: docker.io docker-registry buildah podman debootstrap)")
+        packages = "docker.io docker-registry buildah podman debootstrap"
+        pytest.skip(f"not installed: {', '.join(missing)} (Debian: {packages})")
 
 
 @dataclass(frozen=True)
