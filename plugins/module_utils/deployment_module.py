@@ -92,6 +92,7 @@ def _describe(outcome: Outcome, deployment: Deployment[Any] | None, capabilities
         "running": outcome.running,
         "serving": outcome.serving,
         "image": outcome.image,
+        "sidecar_image": outcome.sidecar_image,
         "settled": outcome.settled,
         "endpoints": list(outcome.endpoints),
         "release": outcome.record.release,

@@ -35,13 +35,15 @@ Verify = Callable[[Sequence[str], Model], Verdict]
 class Outcome:
     """What a run planned and did; filled step by step, so that a failed run can still say where it stands.
 
-    image: as the platform reports it, empty where nothing runs. settled: it is what all endpoints answer with.
+    image, sidecar_image: as the platform reports them, empty where nothing runs. settled: they are what all endpoints
+    answer with.
     """
 
     plan: Plan
     changed: bool = False
     serving: str = ""
     image: str = ""
+    sidecar_image: str = ""
     settled: bool = False
     endpoints: tuple[str, ...] = ()
     record: Record = dataclasses.field(default_factory=Record)

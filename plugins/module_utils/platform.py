@@ -27,7 +27,8 @@ class Observed:
 
     found: by bundle key, None where it does not exist. exists: the carrier exists. running: it is not stopped.
     release: id of the release that the platform runs now (never the family's newest). endpoints: URLs that answer now.
-    settled: no other release is on its way or shares the traffic, so what the endpoints answer is of this image.
+    image, sidecar_image: as the platform reports them.
+    settled: no other release is on its way or shares the traffic, so what the endpoints answer is of these images.
     salt_source: the secrets digest found, so that an unchanged secret keeps its digest.
     """
 
@@ -38,6 +39,7 @@ class Observed:
     release: str = ""
     endpoints: tuple[str, ...] = ()
     image: str = ""
+    sidecar_image: str = ""
     settled: bool = True
     detail: Mapping[str, Any] = field(default_factory=dict)
 

@@ -390,7 +390,8 @@ class Reconciler:
         self.outcome.record = observed.record
         self.outcome.running, self.outcome.settled = observed.running, observed.running and observed.settled
         self.outcome.serving = f"{observed.image} (release {observed.release})" if observed.running else "nothing"
-        self.outcome.image = observed.image if observed.running else ""
+        if observed.running:
+            self.outcome.image, self.outcome.sidecar_image = observed.image, observed.sidecar_image
         self.outcome.resources = {key: found.id for key, found in observed.found.items() if found is not None}
 
 

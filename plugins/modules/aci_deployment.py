@@ -382,8 +382,12 @@ deployment:
       description: Image that runs, as the platform reports it. Empty where nothing runs.
       type: str
       returned: always
+    sidecar_image:
+      description: Image of the sidecar that runs, as the platform reports it. Empty without one.
+      type: str
+      returned: always
     settled:
-      description: Whether all endpoints answer with that image. While another release is on its way they may not.
+      description: Whether all endpoints answer with these images. While another release is on its way they may not.
       type: bool
       returned: always
     endpoints:

@@ -66,6 +66,7 @@ def test_clients_reach_the_sidecar_and_a_second_run_changes_nothing(served: Subj
     first = served.run()
     url = endpoint(first)
     assert first["deployment"]["answer"]
+    assert first["deployment"]["sidecar_image"] == SIDECAR["image"]
     assert not any("no sidecar" in note for note in first["plan"]["notes"])
     assert not served.run()["changed"]
 

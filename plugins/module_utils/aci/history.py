@@ -12,12 +12,13 @@ their tags.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..deployment.environment import MODELS_VARIABLE, parse_models
 from ..deployment.model import Model
 from ..deployment.sidecar import NAME as SIDECAR
+from ..deployment.sidecar import sidecar_image_among
 from .secrets import fill_secrets
 from .translate import CONTAINER
 
@@ -155,14 +156,23 @@ def image_of(body: Mapping[str, Any]) -> str:
     return str(_ollama(body).get("image") or "")
 
 
+def sidecar_image_of(body: Mapping[str, Any]) -> str:
+    """The image that the sidecar's container runs, empty without one."""
+    return sidecar_image_among({**item["properties"], "name": item["name"]} for item in _running(body))
+
+
 def models_of(body: Mapping[str, Any]) -> tuple[Model, ...]:
     """The models that a body serves, as its environment says."""
     return tuple(Model(name=name, digest=digest) for name, digest in parse_models(_value(body, MODELS_VARIABLE)))
 
 
 def _ollama(body: Mapping[str, Any]) -> Body:
-    containers = (body.get("properties") or {}).get("containers") or ()
-    return next((dict(item["properties"]) for item in containers if item["name"] == CONTAINER), {})
+    return next((dict(item["properties"]) for item in _running(body) if item["name"] == CONTAINER), {})
+
+
+def _running(body: Mapping[str, Any]) -> Sequence[Body]:
+    """Without those that run before the others."""
+    return (body.get("properties") or {}).get("containers") or ()
 
 
 def config_of(body: Mapping[str, Any]) -> str:

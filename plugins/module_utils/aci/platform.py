@@ -86,6 +86,7 @@ class ContainerGroupPlatform(Platform):
             release=release,
             endpoints=self._urls(group.raw) if group and running else (),
             image=history.image_of(group.body) if group else "",
+            sidecar_image=history.sidecar_image_of(group.body) if group else "",
             settled=group is None or readiness.provisioning_state(group.raw) == "Succeeded",
         )
 

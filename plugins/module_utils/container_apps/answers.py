@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..deployment.sidecar import sidecar_image_among
 from . import normalise
 from .bodies import weighted_revisions
 from .capabilities import PROFILES
@@ -61,6 +62,11 @@ def serves_alone(raw: Mapping[str, Any], revision: str) -> bool:
 
 def image_of(body: Mapping[str, Any]) -> str:
     return str(server_of((body.get("properties") or {}).get("template") or {}).get("image") or "")
+
+
+def sidecar_image_of(body: Mapping[str, Any]) -> str:
+    """The image that the sidecar's container runs, empty without one."""
+    return sidecar_image_among(((body.get("properties") or {}).get("template") or {}).get("containers") or ())
 
 
 def server_of(template: Mapping[str, Any]) -> Mapping[str, Any]:

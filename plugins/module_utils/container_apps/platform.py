@@ -32,6 +32,7 @@ from .answers import (
     quota_advice,
     server_of,
     serves_alone,
+    sidecar_image_of,
     target_port,
 )
 from .app import STOP_FIRST, DeployedAppKind, Release, restore_patch
@@ -139,6 +140,7 @@ class ContainerApps(Platform):
             release=self._app.serving,
             endpoints=(self._url(host),) if host and running else (),
             image=image_of(app.body),
+            sidecar_image=sidecar_image_of(app.body),
             settled=serves_alone(app.raw, self._app.serving),
         )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from . import facts, names
@@ -66,6 +66,11 @@ def total_size(deployment: Deployment[Any]) -> tuple[float, float]:
     if sidecar is None:
         return resources.cpu, resources.memory_gib
     return round(resources.cpu + sidecar.cpu, 2), round(resources.memory_gib + sidecar.memory_gib, 2)
+
+
+def sidecar_image_among(containers: Iterable[Mapping[str, Any]]) -> str:
+    """The sidecar's image among containers with C(name) and C(image), as a platform reports it; empty without one."""
+    return next((str(item.get("image") or "") for item in containers if item.get("name") == NAME), "")
 
 
 def sidecar_environment(deployment: Deployment[Any], sidecar: Sidecar) -> dict[str, str]:

@@ -14,6 +14,7 @@ from ..deployment.endpoint import endpoint_url
 from ..deployment.environment import MODELS_VARIABLE, parse_models
 from ..deployment.hardening import Posture
 from ..deployment.model import Deployment, Model
+from ..deployment.sidecar import sidecar_image_among
 from ..errors import Refused, RolloutFailed
 from ..plan import Change
 from ..platform import Observed, Platform, Rollout, Target
@@ -127,6 +128,7 @@ class Ecs(Platform):
             release=running_release(service.raw),
             endpoints=self._urls(_serving(second.get("tasks", ()), service.raw)),
             image=_container(definition).get("image", ""),
+            sidecar_image=sidecar_image_among(_containers(definition)),
             settled=not in_flight(service.raw),
         )
 
@@ -381,9 +383,13 @@ class Ecs(Platform):
 
 def _container(definition: Found | None) -> dict[str, Any]:
     """The Ollama container of a task definition: the one of that name, else the first."""
-    containers = list(definition.body.get("containerDefinitions", ())) if definition else []
+    containers = _containers(definition)
     named = [item for item in containers if item.get("name") == CONTAINER]
     return dict((named or containers or [{}])[0])
+
+
+def _containers(definition: Found | None) -> list[dict[str, Any]]:
+    return list(definition.body.get("containerDefinitions", ())) if definition else []
 
 
 def _serving(tasks: Sequence[Mapping[str, Any]], service: Mapping[str, Any]) -> list[Mapping[str, Any]]:

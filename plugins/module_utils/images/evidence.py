@@ -4,9 +4,10 @@
 """Evidence that an image passed `validate`: how it is written, read, and judged. Pure but for reading files.
 
 One file for each target, C(validate-<target>.json), a JSON object: C(schema) 1, C(kind) validate, C(result) passed or
-failed, C(at) UTC, C(collection_version), C(target), C(platform), C(deployment), C(release), C(image) as the platform
-reports it, C(digest) of that (empty where it is a tag), C(settled), C(models) and C(answers) with figures of each
-answer. It holds no prompt, no answer and no address. It is not signed: who can write the file can forge it.
+failed, C(at) UTC, C(collection_version), C(target), C(platform), C(deployment), C(release), C(image) and
+C(sidecar_image) as the platform reports them (the second empty without a sidecar), C(digest) of the first (empty where
+it is a tag), C(settled), C(models) and C(answers) with figures of each answer. It holds no prompt, no answer and no
+address. It is not signed: who can write the file can forge it.
 """
 
 from __future__ import annotations
@@ -43,19 +44,23 @@ class BadEvidence(PolycloudError):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one target showed. digest: of the image that ran, empty where the platform named it by tag only.
+    """What one target showed. images: that of Ollama, and the sidecar's where there was one.
 
+    digests: those of them that the platform did not name by tag only.
     settled: no other release was on its way. at: when, in UTC. source: the file's name.
     """
 
     target: str
     platform: str
-    image: str
-    digest: str
+    images: tuple[str, ...]
     settled: bool
     passed: bool
     at: datetime
     source: str = ""
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        return tuple(filter(None, map(digest_of, self.images)))
 
 
 def digest_of(image: str) -> str:
@@ -99,6 +104,7 @@ def make_evidence(
         "release": str(deployment.get("release") or ""),
         "image": image,
         "digest": digest_of(image),
+        "sidecar_image": str(deployment.get("sidecar_image") or ""),
         "settled": bool(deployment.get("settled")),
         "models": [{"name": model, "digest": f"sha256:{digest}" if digest else ""} for digest in digests or [""]],
         "answers": [{figure: item.get(figure) for figure in FIGURES} for item in answered],
@@ -143,7 +149,9 @@ def read_evidence(raw: bytes | str, source: str = "evidence") -> Evidence:
     # True equals 1 to Python, and 1.0 too.
     if body.get("kind") != KIND or repr(body.get("schema")) != str(SCHEMA):
         raise _bad(source, f"kind and schema are not {KIND} and {SCHEMA}")
-    for name in ("target", "platform", "image", "digest", "at", "result"):
+    # A release before this one wrote no sidecar_image.
+    body.setdefault("sidecar_image", "")
+    for name in ("target", "platform", "image", "digest", "sidecar_image", "at", "result"):
         if not isinstance(body.get(name), str):
             raise _bad(source, f"{name} is not a text")
     if body["result"] not in (PASSED, FAILED) or not isinstance(body.get("settled"), bool):
@@ -156,8 +164,7 @@ def read_evidence(raw: bytes | str, source: str = "evidence") -> Evidence:
     return Evidence(
         target=body["target"],
         platform=body["platform"],
-        image=body["image"],
-        digest=body["digest"],
+        images=tuple(filter(None, (body["image"], body["sidecar_image"]))),
         settled=body["settled"],
         passed=body["result"] == PASSED,
         at=moment(body["at"], source),
@@ -244,10 +251,8 @@ def judge(evidence: Iterable[Evidence], demand: Demand, now: datetime) -> list[E
 def _flaw(item: Evidence, demand: Demand, now: datetime) -> str:
     """Why evidence does not count, empty if it does."""
     name = f"{one_line(item.target, 80)} ({one_line(item.platform, 40)})"
-    if not item.digest:
-        return f"{name} runs {one_line(item.image, 200)}, a tag: deploy the image by its digest"
-    if item.digest != demand.digest:
-        return f"{name} runs another image, {item.digest}"
+    if demand.digest not in item.digests:
+        return f"{name} runs {_instead(item)}"
     if not item.passed:
         return f"{name} failed validate at {timestamp(item.at)}"
     if not item.settled:
@@ -261,9 +266,17 @@ def _flaw(item: Evidence, demand: Demand, now: datetime) -> str:
     return ""
 
 
+def _instead(item: Evidence) -> str:
+    """What ran, where it was not the image."""
+    tags = [one_line(image, 200) for image in item.images if not digest_of(image)]
+    if tags:
+        return f"{' and '.join(tags)}, a tag: deploy the image by its digest"
+    return f"another image, {' and '.join(item.digests)}"
+
+
 def _speaks_against(item: Evidence, demand: Demand, now: datetime) -> bool:
     """True for what forbids the image however many others have passed: it failed somewhere, or a time is impossible."""
-    return item.digest == demand.digest and (not item.passed or item.at > now + SKEW)
+    return demand.digest in item.digests and (not item.passed or item.at > now + SKEW)
 
 
 def _hours(span: timedelta) -> str:

@@ -30,7 +30,9 @@ from ansible_collections.polycloud.ollama.plugins.module_utils.images.history im
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 WANTED, OTHER = "sha256:" + "a" * 64, "sha256:" + "b" * 64
-IMAGE = f"registry.example.org/team/ollama:0.24.0@{WANTED}"
+TAG = "registry.example.org/team/ollama:stable"
+IMAGE, ANOTHER = (f"registry.example.org/team/ollama:0.24.0@{digest}" for digest in (WANTED, OTHER))
+SIDECAR = f"registry.example.org/team/ollama-sidecar@{OTHER}"
 DEPLOYMENT = {"name": "chat", "release": "chat:7", "image": IMAGE, "settled": True, "endpoints": ["http://10.0.0.9:1"]}
 PROBE = {"answer": "a secret", "tokens_per_second": 61.5, "gpu_ratio": 1.0, "digest": "c" * 64, "version": "0.24.0"}
 WEEK = timedelta(days=7)
@@ -53,7 +55,7 @@ GOOD = made(PROBE)
 
 def shown(target: str = "chat-use1", **change: Any) -> Evidence:
     """Evidence of a passed validate one hour ago, with changes."""
-    given = {"platform": "ecs", "image": IMAGE, "digest": WANTED, "settled": True, "passed": True}
+    given = {"platform": "ecs", "images": (IMAGE,), "settled": True, "passed": True}
     return Evidence(target=target, **{**given, "at": NOW - timedelta(hours=1), **change})
 
 
@@ -116,6 +118,7 @@ def test_what_was_written_is_read_again() -> None:
         ({"at": "2026-11-22T10:00:00+09:00"}, "at is not a time"),
         ({"target": ""}, "is empty"),
         ({"platform": ["ecs"]}, "platform is not a text"),
+        ({"sidecar_image": None}, "sidecar_image is not a text"),
         ({"answers": []}, "passed without answers"),
         ({"models": ["gemma3:1b"]}, "models is not a list of objects"),
     ],
@@ -161,9 +164,9 @@ def test_whatever_the_fields_are_only_an_image_that_passed_is_promoted(
         good = judge([read_evidence(json.dumps(body), "x")], demand(), NOW)
     except PolycloudError:
         return
-    assert [item.digest for item in good] == [WANTED]
+    assert [WANTED in item.digests for item in good] == [True]
     assert (body["result"], body["settled"], body["schema"], body["kind"]) == ("passed", True, 1, "validate")
-    assert body["image"].endswith(f"@{WANTED}")
+    assert f"@{WANTED}" in body["image"] + body["sidecar_image"]
 
 
 def test_a_folder_is_read_whole_and_one_bad_file_spoils_it(tmp_path: Path) -> None:
@@ -197,7 +200,7 @@ def test_one_target_that_passed_is_enough_where_nothing_more_is_asked() -> None:
 
 
 def test_targets_that_run_another_image_or_passed_long_ago_do_not_count_and_do_no_harm() -> None:
-    others = [shown("b", digest=OTHER), shown("c", at=NOW - WEEK - timedelta(seconds=1))]
+    others = [shown("b", images=(ANOTHER,)), shown("c", at=NOW - WEEK - timedelta(seconds=1))]
     assert judge([shown(), *others], demand(), NOW) == [shown()]
 
 
@@ -205,8 +208,8 @@ def test_targets_that_run_another_image_or_passed_long_ago_do_not_count_and_do_n
     ("change", "told"),
     [
         ({"passed": False}, "failed validate"),
-        ({"digest": OTHER}, f"runs another image, {OTHER}"),
-        ({"digest": "", "image": "registry.example.org/team/ollama:stable"}, "a tag: deploy the image by its digest"),
+        ({"images": (ANOTHER,)}, f"runs another image, {OTHER}"),
+        ({"images": (TAG,)}, f"runs {TAG}, a tag: deploy the image by its digest"),
         ({"settled": False}, "another release was on its way"),
         ({"at": NOW - WEEK - timedelta(seconds=1)}, "longer ago than 168 hours"),
         ({"at": NOW + SKEW + timedelta(seconds=1)}, "in the future"),
@@ -214,6 +217,28 @@ def test_targets_that_run_another_image_or_passed_long_ago_do_not_count_and_do_n
 )
 def test_what_does_not_show_that_the_image_passed_is_told_and_refused(change: dict[str, Any], told: str) -> None:
     assert told in refused(shown(**change))
+
+
+def test_the_prompt_went_through_the_sidecar_so_both_images_have_passed_or_failed() -> None:
+    body = made(PROBE, image=ANOTHER.replace("ollama", "engine"), sidecar_image=IMAGE)
+    both = read_evidence(json.dumps(body), "x")
+    assert judge([both], demand(), NOW) == judge([both], demand(digest=OTHER), NOW) == [both]
+    failed = shown("b", images=(ANOTHER, IMAGE), passed=False)
+    assert "b (ecs) failed" in refused(both, failed)
+    assert "b (ecs) failed" in refused(both, failed, digest=OTHER)
+    assert f"another image, {WANTED} and {OTHER}" in refused(
+        shown(images=(IMAGE, SIDECAR)), digest="sha256:" + "d" * 64
+    )
+
+
+def test_a_tag_beside_the_image_does_no_harm() -> None:
+    beside = shown(images=(TAG, IMAGE))
+    assert judge([beside], demand(), NOW) == [beside]
+
+
+def test_evidence_from_before_there_was_a_sidecar_is_read() -> None:
+    body = {name: value for name, value in GOOD.items() if name != "sidecar_image"}
+    assert read_evidence(json.dumps(body), "x").images == (IMAGE,)
 
 
 def test_without_any_evidence_it_is_refused() -> None:
@@ -236,7 +261,7 @@ def test_every_target_that_is_asked_for_must_have_passed() -> None:
     both = [shown("a"), shown("b")]
     assert judge(both, demand(targets=["a", "b"]), NOW) == both
     assert "target c has no evidence" in refused(*both, targets=["a", "c"])
-    assert "b (ecs) runs another image" in refused(shown("a"), shown("b", digest=OTHER), targets=["a", "b"])
+    assert "b (ecs) runs another image" in refused(shown("a"), shown("b", images=(ANOTHER,)), targets=["a", "b"])
 
 
 def test_on_every_platform_that_is_asked_for_a_target_must_have_passed() -> None:
@@ -248,7 +273,7 @@ def test_on_every_platform_that_is_asked_for_a_target_must_have_passed() -> None
 
 
 def test_what_hostile_evidence_says_stays_on_one_line() -> None:
-    assert "\n" not in refused(shown("a\nb\x1b[2J", digest="", image="x\ny"))
+    assert "\n" not in refused(shown("a\nb\x1b[2J", images=("x\ny",)))
 
 
 def test_an_image_that_was_taken_back_must_be_validated_again() -> None:
