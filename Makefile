@@ -146,6 +146,10 @@ engine: ## Build the real Ollama that the real tests run (Go, g++; some minutes,
 scanners: ## Build the real Trivy and cosign that the real tests run (Go; some minutes, once)
 	@tests/tools/scanners.sh .build/scanners
 
+.PHONY: docker-compose
+docker-compose: ## Build the real Docker Compose that the real tests run (Go; some minutes, once)
+	@tests/tools/docker-compose.sh .build/compose
+
 .PHONY: litellm
 litellm: ## Install the peer of the benchmark B4 into an environment of its own
 	@mkdir -p .build && PYTHON="$(PYTHON)" tests/tools/setup.sh litellm .build/litellm

@@ -386,8 +386,7 @@ class Reconciler:
 
     def _tell(self, observed: Observed) -> None:
         """Copy what is observed into the outcome."""
-        self.outcome.endpoints = observed.endpoints
-        self.outcome.record = observed.record
+        self.outcome.endpoints, self.outcome.record = observed.endpoints, observed.record
         self.outcome.running, self.outcome.settled = observed.running, observed.running and observed.settled
         self.outcome.serving = f"{observed.image} (release {observed.release})" if observed.running else "nothing"
         if observed.running:

@@ -10,3 +10,4 @@ from tests.helpers.docker_registry import docker_registry  # noqa: F401 - a fixt
 from tests.helpers.engines import engine_runtime, engines  # noqa: F401 - fixtures
 from tests.helpers.image_yard import built, start, yard  # noqa: F401 - fixtures
 from tests.helpers.real_ollama import real_ollama  # noqa: F401 - a fixture
+from tests.helpers.sidecar_image import sidecar_builds, sidecar_image  # noqa: F401 - fixtures

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,10 @@ import pytest
 from tests.helpers.containers import own_layers
 from tests.helpers.image_yard import HARDENED, HOME, Built, Container, Yard
 from tests.helpers.modules import run_module
-from tests.helpers.scanners import Advisory, key_pair, scanner, scanning, trivy_database
+from tests.helpers.sidecar_image import sidecar_evidence
 
 pytestmark = [pytest.mark.real, pytest.mark.xdist_group("containers")]
 MIB = 1024 * 1024
-PASSWORD = "s3cret-of-the-key"
 MODEL = "tiny:latest"
 # Nothing is writable, not even /tmp.
 LOCKED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")
@@ -125,40 +124,11 @@ class Pair:
             container.stop()
 
 
-@pytest.fixture(scope="module")
-def described(yard: Yard) -> Yard:
-    """A description of the sidecar's image alone, with all gates."""
-    place = yard.folder / "sidecar"
-    ollama = ("image_repository", "image_ollama_version", "image_ollama_folder", "image_base", "image_payload")
-    kept = {name: value for name, value in yard.variables.items() if name not in ollama}
-    own = {
-        "image_sidecar_repository": f"{yard.images.host}/team/sidecar",
-        "image_sidecar_base": yard.variables["image_base"],
-        "image_sidecar_python": "3.11",
-        "image_evidence_folder": str(place / "evidence"),
-        "image_cosign_command": scanner("cosign"),
-        "image_cosign_key": key_pair(place / "keys", PASSWORD)[0],
-        "image_cosign_password": PASSWORD,
-    }
-    scan = scanning(trivy_database(place / "cache", Advisory("CVE-2099-0002", "tar", "LOW")))
-    return replace(yard, variables={**kept, **own, **scan})
-
-
-def evidence(described: Yard, name: str) -> Any:
-    return json.loads((Path(described.variables["image_evidence_folder"]) / "sidecar" / name).read_text())
-
-
-@pytest.fixture(scope="module")
-def sidecar(described: Yard) -> Built:
-    """The image, built once for all tests of this module."""
-    return replace(described.build(), result=evidence(described, "sidecar.json"))
-
-
 @pytest.fixture
-def pair(yard: Yard, built: Built, sidecar: Built) -> Iterator[Pair]:
+def pair(yard: Yard, built: Built, sidecar_image: Built) -> Iterator[Pair]:
     """A sidecar that listens, with no Ollama behind it yet."""
     settings = ("--env=SIDECAR_MODELS=tiny", "--env=SIDECAR_POLL_SECONDS=0.2")
-    container = Container(yard.docker, sidecar.result["reference"], *LOCKED, "--network=none", *settings)
+    container = Container(yard.docker, sidecar_image.result["reference"], *LOCKED, "--network=none", *settings)
     pair = Pair(yard, built.result["reference"], container)
     try:
         pair.until_listening()
@@ -167,18 +137,22 @@ def pair(yard: Yard, built: Built, sidecar: Built) -> Iterator[Pair]:
         pair.stop()
 
 
-def test_one_command_builds_examines_signs_pushes_and_tells_the_digest(sidecar: Built, described: Yard) -> None:
-    reference = sidecar.result["reference"]
-    assert re.fullmatch(re.escape(f"{described.images.host}/team/sidecar") + "@sha256:[0-9a-f]{64}", reference)
-    assert re.search(rf'"?image_sidecar_reference"?: "?{reference}', sidecar.output.rpartition("Tell the image")[2])
-    assert re.fullmatch(r"0\.1\.0-python3\.11-[0-9a-f]{12}", sidecar.result["tag"])
-    assert sidecar.result["gates"] == dict.fromkeys(["lint", "scan", "sbom", "signature"], "passed")
-    assert sidecar.result["labels"]["polycloud.ollama.inputs"] == sidecar.result["inputs"]
-    assert sidecar.result["labels"]["org.opencontainers.image.title"] == "Ollama sidecar"
+def test_one_command_builds_examines_signs_pushes_and_tells_the_digest(
+    sidecar_image: Built, sidecar_builds: Yard
+) -> None:
+    reference = sidecar_image.result["reference"]
+    assert re.fullmatch(re.escape(f"{sidecar_builds.images.host}/team/sidecar") + "@sha256:[0-9a-f]{64}", reference)
+    assert re.search(
+        rf'"?image_sidecar_reference"?: "?{reference}', sidecar_image.output.rpartition("Tell the image")[2]
+    )
+    assert re.fullmatch(r"0\.1\.0-python3\.11-[0-9a-f]{12}", sidecar_image.result["tag"])
+    assert sidecar_image.result["gates"] == dict.fromkeys(["lint", "scan", "sbom", "signature"], "passed")
+    assert sidecar_image.result["labels"]["polycloud.ollama.inputs"] == sidecar_image.result["inputs"]
+    assert sidecar_image.result["labels"]["org.opencontainers.image.title"] == "Ollama sidecar"
 
 
-def test_the_sbom_lists_the_packages_of_the_lock(sidecar: Built, described: Yard) -> None:
-    parts = evidence(described, "sbom.cdx.json")["components"]
+def test_the_sbom_lists_the_packages_of_the_lock(sidecar_image: Built, sidecar_builds: Yard) -> None:
+    parts = sidecar_evidence(sidecar_builds, "sbom.cdx.json")["components"]
     listed = {part["name"].replace("_", "-").lower(): part.get("version") for part in parts}
     lock = Path(__file__).parents[2] / "roles" / "image" / "files" / "sidecar" / "requirements.txt"
     pinned = dict(re.findall(r"(?m)^([a-z0-9-]+)==(\S+)", lock.read_text()))
@@ -186,41 +160,44 @@ def test_the_sbom_lists_the_packages_of_the_lock(sidecar: Built, described: Yard
     assert {name: listed.get(name) for name in pinned} == pinned
 
 
-def test_the_same_inputs_again_change_nothing(sidecar: Built, described: Yard) -> None:
-    before = [described.images.requests(method) for method in ("POST", "PUT", "PATCH")]
-    again = described.build()
-    assert (again.changed, evidence(described, "sidecar.json")) == (0, sidecar.result)
-    assert [described.images.requests(method) for method in ("POST", "PUT", "PATCH")] == before
+def test_the_same_inputs_again_change_nothing(sidecar_image: Built, sidecar_builds: Yard) -> None:
+    before = [sidecar_builds.images.requests(method) for method in ("POST", "PUT", "PATCH")]
+    again = sidecar_builds.build()
+    assert (again.changed, sidecar_evidence(sidecar_builds, "sidecar.json")) == (0, sidecar_image.result)
+    assert [sidecar_builds.images.requests(method) for method in ("POST", "PUT", "PATCH")] == before
 
 
-def test_one_description_of_both_builds_both(yard: Yard, built: Built, sidecar: Built, described: Yard) -> None:
+def test_one_description_of_both_builds_both(
+    yard: Yard, built: Built, sidecar_image: Built, sidecar_builds: Yard
+) -> None:
     wanted = ("image_sidecar_repository", "image_sidecar_base", "image_sidecar_python")
-    both = yard.build(**{name: described.variables[name] for name in wanted})
+    both = yard.build(**{name: sidecar_builds.variables[name] for name in wanted})
     assert (both.changed, both.result) == (0, built.result)
-    for image in (built, sidecar):
+    for image in (built, sidecar_image):
         assert image.result["reference"] in both.output
 
 
-def test_the_layer_is_small_and_the_same_in_every_build(yard: Yard, sidecar: Built, described: Yard) -> None:
+def test_the_layer_is_small_and_the_same_in_every_build(yard: Yard, sidecar_image: Built, sidecar_builds: Yard) -> None:
     found = yard.docker.run("images", "--format", "{{.Repository}}:{{.Tag}}").stdout.split()
-    tag = next(name for name in found if name.endswith(f"/team/sidecar:{sidecar.result['tag']}"))
+    tag = next(name for name in found if name.endswith(f"/team/sidecar:{sidecar_image.result['tag']}"))
     ours = own_layers(yard.docker, tag)
     print(f"beyond the base: {sum(ours) / MIB:.1f} MiB")
     assert MIB < sum(ours) <= 60 * MIB
     change = {"image_sidecar_repository": f"{yard.images.host}/team/again", "image_cosign_key": ""}
     place = str(yard.folder / "sidecar" / "again")
-    described.build(
+    sidecar_builds.build(
         image_build_options=["--no-cache"], image_evidence_folder=place, image_scan="skip", image_sbom="skip", **change
     )
     again = json.loads((Path(place) / "sidecar" / "sidecar.json").read_text())
     first, second = (
-        run_module("container_image_info", {"image": image["reference"]})["layers"] for image in (sidecar.result, again)
+        run_module("container_image_info", {"image": image["reference"]})["layers"]
+        for image in (sidecar_image.result, again)
     )
     assert first == second
 
 
-def test_another_python_than_was_said_ends_the_build(described: Yard) -> None:
-    refused = described.attempt(image_sidecar_python="3.12", image_scan="skip", image_sbom="skip")
+def test_another_python_than_was_said_ends_the_build(sidecar_builds: Yard) -> None:
+    refused = sidecar_builds.attempt(image_sidecar_python="3.12", image_scan="skip", image_sbom="skip")
     assert refused.code != 0
     assert "the base has Python 3.11, and image_sidecar_python is 3.12" in refused.output
     assert "Push the image" not in refused.output

@@ -106,19 +106,19 @@ def test_without_keys_anybody_may_ask() -> None:
 
 @pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3", "fd00::1"])
 def test_a_user_is_believed_from_a_trusted_address(peer: str) -> None:
-    ring = KeyRing([key()], ["10.0.0.0/8", "fd00::/8"], "X-Auth-Request-User")
-    assert ring.client(headers(x_auth_request_user="ann@example.org"), peer).id == "user:ann@example.org"
+    ring = KeyRing([key()], ["10.0.0.0/8", "fd00::/8"], "X-Forwarded-User")
+    assert ring.client(headers(x_forwarded_user="ann@example.org"), peer).id == "user:ann@example.org"
 
 
 @pytest.mark.parametrize("peer", ["192.0.2.7", "11.0.0.1", "", "unknown", "::1", "::ffff:11.0.0.1", "fe80::1%eth0"])
 @pytest.mark.parametrize("with_keys", [True, False])
 def test_a_user_from_anywhere_else_is_not(peer: str, with_keys: bool) -> None:
-    ring = KeyRing([key()] if with_keys else [], ["10.0.0.0/8", "fd00::/8"], "X-Auth-Request-User")
-    assert status(ring, peer, x_auth_request_user="ann", x_forwarded_for="10.1.2.3") == 401
+    ring = KeyRing([key()] if with_keys else [], ["10.0.0.0/8", "fd00::/8"], "X-Forwarded-User")
+    assert status(ring, peer, x_forwarded_user="ann", x_forwarded_for="10.1.2.3") == 401
 
 
 def test_a_trusted_proxy_that_names_nobody_needs_a_key() -> None:
-    ring = KeyRing([key()], ["10.0.0.0/8"], "X-Auth-Request-User")
+    ring = KeyRing([key()], ["10.0.0.0/8"], "X-Forwarded-User")
     assert status(ring, "10.1.2.3") == 401
     assert status(ring, "10.1.2.3", Authorization=f"Bearer {SECRET}") == 200
 

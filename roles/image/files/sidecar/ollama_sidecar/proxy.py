@@ -39,6 +39,8 @@ PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 PASSED_ON = ("Content-Type", "Accept", "User-Agent")
 # Their streams tell tokens only to those who ask for it.
 COUNTED_ON_REQUEST = ("/v1/chat/completions", "/v1/completions")
+# Without it nginx in front holds a stream until a buffer is full.
+NOT_HELD = ("X-Accel-Buffering", "no")
 # They belong to one connection (RFC 9110, 7.6.1), or are written anew.
 PASSED_NOT_BACK = frozenset(
     {
@@ -277,6 +279,8 @@ class Proxy:
         record.stream = record.stream and not any(name.lower() == "content-length" for name, dummy in back)
         try:
             more = [("X-Cache", record.cache)] if record.cache else []
+            if record.stream:
+                more.append(NOT_HELD)
             await exchange.start(answer.status, [*back, ("X-Request-Id", record.id), *more], hold=answer.ready)
             await copy.run(answer)
             await exchange.finish()

@@ -98,7 +98,7 @@ class Settings(BaseSettings):
     )
     trusted_proxies: Names = Field(default=(), description="Networks whose user_header is believed (oauth2-proxy).")
     user_header: str = Field(
-        default="X-Auth-Request-User", description="Header with the user that a proxy has verified."
+        default="X-Forwarded-User", description="Header with the user that a proxy has verified (oauth2-proxy's)."
     )
     drain_token_sha256: str = Field(
         default="", pattern=r"^([0-9a-f]{64})?$", description="SHA-256 of the token that opens POST /drain to clients."

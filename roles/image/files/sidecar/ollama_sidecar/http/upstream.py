@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
         if self._parser is not None and self.started and not self.complete and self._ends_with_connection():
             self.complete = True
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
         self._unwatch()
         self._writable.set()
