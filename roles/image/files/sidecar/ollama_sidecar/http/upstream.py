@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """HTTP/1.1 to Ollama on the parser of httptools: a pool of connections, pieces handed on as they come.
 
-aiohttp's client took 60 % of the sidecar's time for each request; this one takes a tenth of it (benchmarks/RESULTS.md).
+aiohttp's client costs a request 1.7 times the CPU time (docs/decisions/0019-sidecar-http.md).
 It speaks to one server on this machine, so it knows no TLS, no proxy, no redirect and no compression.
 """
 
