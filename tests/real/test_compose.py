@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -119,7 +120,7 @@ def test_a_second_up_changes_nothing(project: Project) -> None:
     before = project.containers()
     project.up()
     assert project.containers() == before
-    assert len(before) == 2
+    assert len(before) == 3
 
 
 def test_clients_reach_the_sidecar_alone_and_need_a_key(project: Project) -> None:
@@ -132,6 +133,20 @@ def test_clients_reach_the_sidecar_alone_and_need_a_key(project: Project) -> Non
     status, metrics = project.ask("/metrics", port=project.metrics_port)
     assert status == 200
     assert "ollama_time_to_first_token_seconds_bucket" in metrics
+
+
+def test_an_ollama_that_crashes_comes_back_behind_the_same_sidecar(project: Project) -> None:
+    project.until_ready()
+    ollama = project.run("ps", "--quiet", "ollama", LICENCE=SECRET).stdout.strip()
+    pid = project.yard.docker.run("inspect", "--format", "{{.State.Pid}}", ollama).stdout.strip()
+    os.kill(int(pid), signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    body = {"model": "tiny", "prompt": "hello", "stream": False}
+    assert project.ask("/api/generate", body, **HEADERS)[0] != 200
+    while project.ask("/api/generate", body, **HEADERS)[0] != 200:
+        assert time.monotonic() < deadline, project.said()
+        time.sleep(0.1)
+    assert project.yard.docker.run("inspect", "--format", "{{.RestartCount}}", ollama).stdout.strip() == "1"
 
 
 def test_a_running_answer_ends_whole_when_everything_goes_down(project: Project) -> None:

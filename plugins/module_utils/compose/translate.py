@@ -36,6 +36,8 @@ class NoPlatform:
 Compose = Deployment[NoPlatform]
 
 OLLAMA = "ollama"
+NETWORK = "network"
+SHARED = f"service:{NETWORK}"
 BINARY = "/bin/ollama"
 VOLUME = "models"
 TMPFS = "/tmp:rw,nosuid,nodev,mode=1777,size=1g"  # noqa: S108 - the path inside the container
@@ -72,7 +74,7 @@ def compose_file(deployment: Compose) -> Body:
     """All services. Compose stops them in the reverse order of C(depends_on): the sidecar before Ollama."""
     body: Body = {
         "name": deployment.name,
-        "services": {OLLAMA: _ollama(deployment), **_sidecar(deployment), **_seed(deployment)},
+        "services": {OLLAMA: _ollama(deployment), **_sidecar(deployment), **_network(deployment), **_seed(deployment)},
     }
     if deployment.storage.mode != "baked":
         body["volumes"] = {VOLUME: {}}
@@ -85,7 +87,7 @@ def _ollama(deployment: Compose) -> Body:
         **_common(deployment, deployment.image),
         "command": ["serve"],
         "environment": _environment(ollama_environment(deployment), server_secrets(deployment)),
-        "ports": _ports(deployment),
+        **({"network_mode": SHARED} if deployment.sidecar else {"ports": _ports(deployment)}),
         "volumes": _mount(deployment, read_only=seeds(deployment)),
         "depends_on": {SEED: {"condition": "service_completed_successfully"}} if seeds(deployment) else {},
         "healthcheck": _check(_answers(deployment), start=deployment.health.startup_timeout),
@@ -97,21 +99,39 @@ def _ollama(deployment: Compose) -> Body:
 
 
 def _sidecar(deployment: Compose) -> dict[str, Body]:
-    """In the network of Ollama's container, so that loopback is theirs alone; its ports are published there."""
     sidecar = deployment.sidecar
     if sidecar is None:
         return {}
     body = {
         **_common(deployment, sidecar.image),
-        "network_mode": f"service:{OLLAMA}",
+        "network_mode": SHARED,
         "environment": _environment(sidecar_environment(deployment, sidecar), sidecar_secrets(deployment)),
-        "depends_on": {OLLAMA: {"condition": "service_started", "restart": True}},
+        "depends_on": {OLLAMA: {"condition": "service_started"}},
         "healthcheck": _check(list(LIVE_COMMAND), start=15),
         "stop_grace_period": f"{grace_seconds(deployment)[0]}s",
         "restart": "unless-stopped",
         "deploy": {"resources": {"limits": _limits(sidecar.cpu, sidecar.memory_gib)}},
     }
     return {NAME: dict(drop_empty(body))}
+
+
+def _network(deployment: Compose) -> dict[str, Body]:
+    """A container that only holds the network of the two others, so that loopback is theirs alone.
+
+    In the network of one of them, the other would be cut off for good when that one is started anew after a crash.
+    """
+    sidecar = deployment.sidecar
+    if sidecar is None:
+        return {}
+    body = {
+        **_common(deployment, sidecar.image),
+        "entrypoint": ["sleep", "infinity"],
+        "ports": _ports(deployment),
+        # The image's own asks the sidecar, and without any C(up --wait) fails.
+        "healthcheck": _check(["true"], start=0),
+        "restart": "unless-stopped",
+    }
+    return {NETWORK: dict(drop_empty(body))}
 
 
 def _seed(deployment: Compose) -> dict[str, Body]:

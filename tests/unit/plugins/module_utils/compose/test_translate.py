@@ -76,7 +76,7 @@ def test_every_field_is_one_that_compose_knows(name: str) -> None:
         for other, how in service.get("depends_on", {}).items():
             assert other in found["services"]
             assert how["condition"] in CONDITIONS
-        assert all(isinstance(value, str) for value in service["environment"].values())
+        assert all(isinstance(value, str) for value in service.get("environment", {}).values())
         mounted = {mount["source"] for mount in service.get("volumes", [])}
         assert mounted <= set(found.get("volumes", {}))
 
@@ -89,12 +89,15 @@ def test_nothing_runs_as_root_or_with_capabilities_and_no_secret_is_written(name
     assert not [secret for secret in ("canary", KEY, TOKEN) if secret in text]
 
 
-def test_clients_reach_the_sidecar_in_ollamas_network_and_nothing_else() -> None:
+def test_clients_reach_the_sidecar_in_a_network_that_outlives_both_and_nothing_else() -> None:
     found = services(SERVED)
     assert found["ollama"]["environment"]["OLLAMA_HOST"] == "127.0.0.1:11435"
-    assert found["ollama"]["ports"] == ["127.0.0.1:11434:11434", "127.0.0.1:9091:9091"]
-    assert found["sidecar"]["network_mode"] == "service:ollama"
-    assert "ports" not in found["sidecar"], "compose refuses ports of a container without a network of its own"
+    assert found["network"]["ports"] == ["127.0.0.1:11434:11434", "127.0.0.1:9091:9091"]
+    assert (found["network"]["image"], found["network"]["entrypoint"]) == (SIDECAR["image"], ["sleep", "infinity"])
+    for name in ("ollama", "sidecar"):
+        assert found[name]["network_mode"] == "service:network"
+        assert "ports" not in found[name], "compose refuses ports of a container without a network of its own"
+    assert services(SMALL)["ollama"]["ports"] == ["127.0.0.1:11434:11434"]
 
 
 def test_the_sidecar_stops_first_and_both_have_the_time_to_drain() -> None:
