@@ -267,7 +267,7 @@ def test_requests_that_come_at_once_on_one_connection_are_answered_in_order() ->
             client = await yard.connect()
             await client.send(b"".join(request("POST", "/api/chat", {"model": f"m{n}"}) for n in range(3)))
             raw = b""
-            while raw.count(b'"m') < 3:
+            while raw.count(b'"model"') < 3:
                 raw += await client.reader.read(65536)
             await client.close()
             return [asked.json()["model"] for asked in ollama.asked]

@@ -18,12 +18,18 @@ ONE = "/v1/models/"
 
 
 def shortened(route: Route, raw: bytes, allowed: Callable[[str], bool]) -> bytes:
-    """The list with what `allowed` says of canonical names; as it was where it is no list that we know."""
+    """The list with what `allowed` says of canonical names.
+
+    As it was, byte for byte, where nothing is to be left out, or it is no list that we know.
+    """
     members, names = LISTS[route.name]
     try:
         body = json.loads(raw)
-        body[members] = [entry for entry in body[members] or [] if allowed(_name(entry, names))]
+        listed = body[members] or []
+        body[members] = [entry for entry in listed if allowed(_name(entry, names))]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return raw
+    if len(body[members]) == len(listed):
         return raw
     return json.dumps(body, separators=(",", ":")).encode()
 
