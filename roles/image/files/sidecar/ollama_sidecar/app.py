@@ -25,7 +25,7 @@ from .keys import KeyRing
 from .life import Life
 from .memory import Memory
 from .metrics import Metrics, State
-from .monitor import Monitor
+from .monitor import TAGS_EVERY, Monitor
 from .otlp import Exporter
 from .proxy import Parts, Proxy
 from .record import Record
@@ -56,6 +56,9 @@ class Sidecar:
             seconds=settings.poll_seconds,
             require_gpu=settings.require_gpu,
             warm_up=settings.warm_up,
+            others=[canonical(name) for name in settings.allowed_models],
+            tags_every=0.0 if settings.cache_url.get_secret_value() else TAGS_EVERY,
+            asked=lambda: {model for model, counts in self.admission.queues().items() if any(counts)},
         )
         self.metrics = Metrics(self._state, version=VERSION, more=gpu.collectors())
         self._exporter = exporter(settings, self.metrics)
@@ -151,7 +154,7 @@ class Sidecar:
         ]
 
     def _observer(self, more: Sequence[Observer]) -> Observer:
-        observers = [self.metrics.observe, *more]
+        observers = [self.metrics.observe, self.monitor.observe, *more]
         if self.settings.access_log and self._output is not None:
             observers.append(AccessLog(self._output).observe)
 
