@@ -72,6 +72,7 @@ class Parts:
     service: Service
     cache: ResponseCache | None
     observe: Callable[[Record], None]
+    worked: Callable[[Record], None]  # an answer that was asked for the cache has ended
 
 
 class Proxy:
@@ -247,7 +248,9 @@ class Proxy:
         method, target, headers = exchange.method, exchange.target, _passed_on(exchange)
 
         async def fetch(flight: Flight) -> None:
+            record.shared = True
             async with AsyncExitStack() as stack:
+                stack.callback(self._parts.worked, record)
                 await self._place(stack, record)
                 answer = await self._parts.upstream.send(method, target, headers, body)
                 try:
