@@ -99,7 +99,7 @@ def always(raw: bytes) -> Script:
 
 
 class ScriptedOllama:
-    """asked: the requests, without those of the monitor. loaded: the entries of /api/ps.
+    """asked: the requests, without those of the monitor. loaded: the entries of /api/ps. digest: of all models.
 
     silent: the monitor gets no answer. running, most: requests at this moment, and at most at once.
     """
@@ -115,6 +115,7 @@ class ScriptedOllama:
         self.silent = False
         self.loaded: list[dict[str, Any]] = [entry("tiny:latest")]
         self.models = ["tiny:latest"]
+        self.digest = DIGEST
         self.loading: Script | None = None  # answers the requests that load a model
         self.came = asyncio.Condition()
 
@@ -155,7 +156,7 @@ class ScriptedOllama:
         if asked.method == "POST":
             await (self.loading or self._load)(asked)
             return
-        tags = [entry(name) for name in self.models]
+        tags = [{**entry(name), "digest": self.digest} for name in self.models]
         body = {
             "/api/version": {"version": "0.24.0"},
             "/api/ps": {"models": self.loaded},

@@ -32,6 +32,11 @@ WITHOUT = (
     "no sidecar: Ollama answers clients itself, without metrics, a bounded queue and a drain, and who reaches the port "
     "can delete models; to change that, name the sidecar's image in sidecar.image"
 )
+SHARED = (
+    "several models share the memory of a replica: one that does not fit beside the others is loaded anew each time "
+    "that clients change to it; to keep them all, give resources memory for all and set runtime.max_loaded_models to "
+    "their number"
+)
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _NAMESPACE = re.compile(r"[A-Za-z0-9._/#:-]{1,255}", re.ASCII)
@@ -107,7 +112,12 @@ def sidecar_secrets(deployment: Deployment[Any]) -> tuple[Secret, ...]:
 
 def notes(deployment: Deployment[Any]) -> tuple[str, ...]:
     """What a person must know before saying yes."""
-    return (WITHOUT,) if deployment.sidecar is None else ()
+    sidecar = deployment.sidecar
+    if sidecar is None:
+        return (WITHOUT,)
+    described = {_canonical(model.name) for model in deployment.models}
+    served = described & {_canonical(name) for name in sidecar.allowed_models} if sidecar.allowed_models else described
+    return (SHARED,) if len(served) > max(1, deployment.runtime.max_loaded_models or 0) else ()
 
 
 def problems(deployment: Deployment[Any]) -> Iterator[str]:

@@ -44,12 +44,12 @@ def pipe() -> Iterator[Pipe]:
             os.close(end)
 
 
-def written(pipe: Pipe, *records: Record) -> list[dict[str, Any]]:
+def written(pipe: Pipe, *records: Record, late: bool = False) -> list[dict[str, Any]]:
     async def run() -> None:
         output = Output(pipe.writing)
         log = AccessLog(output)
         for record in records:
-            log.observe(record)
+            (log.work if late else log.observe)(record)
         output.close()
 
     asyncio.run(run())
@@ -98,6 +98,20 @@ def test_what_befell_a_request_is_told(pipe: Pipe) -> None:
     assert (second["broken"], second["disconnected"], second["cache"]) == ("upstream", True, "miss")
 
 
+def test_tokens_that_came_after_the_line_of_their_request_are_a_line_of_their_own(pipe: Pipe) -> None:
+    (line,) = written(pipe, Record("nobody-waited", "POST", 0.0), a_record(), late=True)
+    assert line.pop("time")
+    assert line == {
+        "type": "tokens",
+        "id": "req-1",
+        "route": "/api/chat",
+        "key": "team-a",
+        "model": "tiny:latest",
+        "prompt_tokens": 7,
+        "output_tokens": 11,
+    }
+
+
 def test_the_time_is_written_as_rfc_3339_says() -> None:
     log = AccessLog(Output(os.open(os.devnull, os.O_WRONLY)))
     assert log._time(1_795_341_600.0009) == "2026-11-22T10:00:00.000Z"
@@ -115,7 +129,7 @@ def test_a_hostile_word_stays_in_its_line(pipe: Pipe) -> None:
 def test_all_of_a_record_is_in_the_line_or_left_out_on_purpose() -> None:
     told = {"id", "method", "route", "model", "key", "peer", "status", "stream", "cache", "rejected", "broken"}
     measured = {"began", "ended", "queued", "first", "load", "prompt_tokens", "output_tokens", "bytes_in", "bytes_out"}
-    assert {field.name for field in fields(Record)} == told | measured | {"dialect", "disconnected"}
+    assert {field.name for field in fields(Record)} == told | measured | {"dialect", "disconnected", "shared"}
 
 
 def test_lines_come_by_themselves_soon(pipe: Pipe) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import yaml
 from ollama_sidecar import __main__ as command
-from ollama_sidecar import app
+from ollama_sidecar import access_log, app
+from ollama_sidecar.record import Record
 
 from tests.helpers.redis_stub import redis_stub
 from tests.helpers.scripted_ollama import Asked, scripted_ollama, stream
@@ -249,6 +250,126 @@ def test_the_first_may_go_and_the_others_still_get_the_answer() -> None:
         assert len(yard.ollama.asked) == 1
 
     cached(hold, test)
+
+
+TOKENS = '_tokens_total{endpoint="/api/generate",model="tiny:latest"}'
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_the_tokens_of_an_answer_that_two_get_are_counted_once_whoever_stays(
+    stays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go = asyncio.Event()
+    late: list[Record] = []
+    monkeypatch.setattr(access_log.AccessLog, "work", lambda log, record: late.append(record))
+
+    async def hold(asked: Asked) -> None:
+        await go.wait()
+        asked.write(stream(NDJSON))
+
+    async def test(yard: Yard) -> None:
+        first = await yard.connect()
+        await first.send(request("POST", "/api/generate", FIXED))
+        await yard.ollama.wait(1)
+        second = asyncio.create_task(yard.ask("POST", "/api/generate", FIXED))
+        await until(lambda: yard.sidecar.life.working == 2)
+        await asyncio.sleep(0.02)
+        if not stays:
+            first.reset()
+            await yard.record(1)
+        go.set()
+        assert (await second).whole
+        await yard.record(2)
+        assert (await yard.ask("POST", "/api/generate", FIXED)).header("X-Cache") == "hit"
+        found = await scraped(yard)
+        assert (found[f"ollama_prompt{TOKENS}"], found[f"ollama_generated{TOKENS}"]) == (3, 2)
+        # In the log they are in the first one's line, or in one of their own where that has been written.
+        assert [(record.prompt_tokens, record.output_tokens) for record in late] == ([] if stays else [(3, 2)])
+
+    cached(hold, test, access_log=True)
+
+
+def test_the_tokens_of_an_answer_that_nobody_waits_for_are_those_that_were_told() -> None:
+    async def told(asked: Asked) -> None:
+        asked.write(stream(NDJSON)[:-5])
+        await asked.gone.wait()
+
+    async def test(yard: Yard) -> None:
+        client = await yard.connect()
+        await client.send(request("POST", "/api/generate", FIXED))
+        await client.reader.readuntil(b'"done":true')
+        client.reset()
+        await yard.record(1)
+        await until(lambda: not yard.sidecar._cache._tasks)
+        found = await scraped(yard)
+        assert found[f"ollama_generated{TOKENS}"] in (0, 2)
+
+    cached(told, test)
+
+
+async def moved(yard: Yard, method: str, target: str) -> None:
+    """Operators let the name mean another model."""
+    yard.ollama.digest = "f" * 64 if yard.ollama.digest != "f" * 64 else "0" * 64
+    await yard.ask(method, target, {"source": "other", "destination": "tiny"}, listener="admin")
+
+
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [("POST", "/api/pull"), ("POST", "/api/create"), ("POST", "/api/copy"), ("DELETE", "/api/delete")],
+)
+def test_a_name_that_operators_moved_has_no_answers_of_the_model_before(method: str, target: str) -> None:
+    async def test(yard: Yard) -> None:
+        await yard.ask("POST", "/api/generate", FIXED)
+        await asyncio.sleep(0.05)
+        assert (await yard.ask("POST", "/api/generate", FIXED)).header("X-Cache") == "hit"
+        await moved(yard, method, target)
+        assert (await yard.ask("POST", "/api/generate", FIXED)).header("X-Cache") != "hit"
+        # Long before it would have been looked at.
+        await until(lambda: yard.sidecar.monitor.digest("tiny:latest") == yard.ollama.digest)
+
+    cached(stream(NDJSON), test, poll_seconds=30.0)
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_an_answer_of_a_model_whose_name_is_moved_meanwhile_is_not_kept(behind: bool) -> None:
+    """Else it would be found when the name is moved back."""
+    go = asyncio.Event()
+
+    async def hold(asked: Asked) -> None:
+        if asked.target == "/api/generate":
+            await go.wait()
+        asked.write(stream(NDJSON))
+
+    async def test(yard: Yard) -> None:
+        before = yard.ollama.digest
+        asking = asyncio.create_task(yard.ask("POST", "/api/generate", FIXED))
+        await yard.ollama.wait(1)
+        if behind:
+            yard.ollama.digest = "f" * 64
+        else:  # there and back
+            await moved(yard, "POST", "/api/copy")
+            yard.ollama.digest = before
+            await moved(yard, "POST", "/api/copy")
+            yard.ollama.digest = before
+        go.set()
+        assert (await asking).whole
+        await until(lambda: not yard.sidecar._cache._tasks)
+        yard.ollama.digest = before
+        await until(lambda: yard.sidecar.monitor.digest("tiny:latest") == before)
+        assert (await yard.ask("POST", "/api/generate", FIXED)).header("X-Cache") == "miss"
+
+    cached(hold, test, poll_seconds=30.0)
+
+
+def test_a_name_that_is_moved_behind_the_sidecars_back_is_seen_by_the_next_look() -> None:
+    async def test(yard: Yard) -> None:
+        await yard.ask("POST", "/api/generate", FIXED)
+        await asyncio.sleep(0.05)
+        yard.ollama.digest = "f" * 64
+        await until(lambda: yard.sidecar.monitor.digest("tiny:latest") == "f" * 64, 1.0)
+        assert (await yard.ask("POST", "/api/generate", FIXED)).header("X-Cache") == "miss"
+
+    cached(stream(NDJSON), test, poll_seconds=0.05)
 
 
 def test_a_refusal_of_a_place_is_told_through_the_cache_too() -> None:

@@ -60,6 +60,17 @@ def test_a_streamed_answer_is_counted_with_its_times_and_tokens(metrics: Metrics
     assert value(metrics, "ollama_generated_tokens_total", **CHAT) == 11
 
 
+def test_the_tokens_of_an_answer_that_several_may_get_are_counted_when_it_ends(metrics: Metrics) -> None:
+    metrics.observe(a_record(shared=True, prompt_tokens=None, output_tokens=None, load=None))
+    assert value(metrics, "ollama_prompt_tokens_total", **CHAT) == 0
+    metrics.work(a_record(shared=True))
+    metrics.observe(a_record(shared=True))
+    assert value(metrics, "ollama_prompt_tokens_total", **CHAT) == 7
+    assert value(metrics, "ollama_generated_tokens_total", **CHAT) == 11
+    assert value(metrics, "ollama_load_duration_seconds_count", model="gemma3:1b") == 1
+    assert value(metrics, "ollama_time_to_first_token_seconds_count", **CHAT) == 2
+
+
 def test_an_answer_in_one_piece_has_no_time_to_its_first_token(metrics: Metrics) -> None:
     metrics.observe(a_record(stream=False))
     assert value(metrics, "ollama_time_to_first_token_seconds_count", **CHAT) == 0

@@ -13,8 +13,9 @@ import pytest
 from ollama_sidecar import monitor as module
 from ollama_sidecar.http.exchange import UpstreamError
 from ollama_sidecar.monitor import Monitor
+from ollama_sidecar.record import Record
 
-TINY = "tiny:latest"
+TINY, OTHER = "tiny:latest", "other:latest"
 GONE = "Ollama does not answer"
 NOT_IN_MEMORY = f"{TINY} is not in memory"
 
@@ -255,3 +256,189 @@ def test_an_answer_without_meaning_is_no_answer(odd: bytes, caplog: pytest.LogCa
 
     asyncio.run(test())
     assert "Ollama does not answer" in caplog.text
+
+
+class Clients:
+    """Those of a sidecar whose Ollama has memory for one model. now: the models of their requests that run."""
+
+    def __init__(self, *, gpu: bool = False, warm_up: bool = True) -> None:
+        self.now: set[str] = set()
+        self.ollama = Ollama(TINY, OTHER)
+        upstream: Any = self.ollama
+        self.monitor = Monitor(
+            upstream,
+            (TINY,),
+            seconds=0.001,
+            require_gpu=gpu,
+            warm_up=warm_up,
+            others=(TINY, OTHER),
+            asked=lambda: self.now,
+        )
+
+    async def loads(self) -> int:
+        """How often the monitor has loaded a model, after it had time to do so."""
+        await asyncio.sleep(0.02)
+        return len(self.ollama.loads)
+
+
+def displacing(test: Any, **given: Any) -> None:
+    """Run a test in which the required model is in memory. test: takes the clients, Ollama and the monitor."""
+
+    async def run() -> None:
+        clients = Clients(**given)
+        task = asyncio.create_task(clients.monitor.run())
+        try:
+            await until(clients.monitor, "")
+            await test(clients, clients.ollama, clients.monitor)
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(run())
+
+
+def test_a_model_that_made_room_for_one_that_clients_ask_ends_no_readiness_and_is_not_loaded_at_once() -> None:
+    async def test(clients: Clients, ollama: Ollama, monitor: Monitor) -> None:
+        seen = set()
+        clients.now = {OTHER}
+        for listed in ({}, {OTHER: 7}):  # one leaves, the other comes
+            ollama.loaded = listed
+            assert await clients.loads() == 1
+            seen.add(monitor.problem())
+        clients.now = set()
+        assert await clients.loads() == 1
+        assert seen | {monitor.problem()} == {""}
+        assert monitor.remark() == f"{TINY} made room for another model"
+
+    displacing(test)
+
+
+def test_it_is_loaded_again_when_nobody_has_wanted_the_other_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(clients: Clients, ollama: Ollama, monitor: Monitor) -> None:
+        monkeypatch.setattr(module, "QUIET", 0.15)
+        clients.now, ollama.loaded = {OTHER}, {OTHER: 7}
+        await asyncio.sleep(0.2)
+        assert len(ollama.loads) == 1, "a request runs"
+        monitor.observe(Record("id", "POST", 0.0, model=OTHER))
+        clients.now = set()
+        assert await clients.loads() == 1, "one has just ended"
+        ollama.loaded, ollama.slow_load = {}, asyncio.Event()
+        ollama.loaded[OTHER] = 7
+        async with asyncio.timeout(5):
+            while len(ollama.loads) < 2:
+                await asyncio.sleep(0.001)
+        del ollama.loaded[OTHER]
+        await monitor.look()
+        assert monitor.problem() == "", "it is on its way"
+        ollama.slow_load.set()
+        await asyncio.sleep(0.02)
+        assert (monitor.problem(), monitor.remark()) == ("", "")
+        assert await clients.loads() == 2
+
+    displacing(test)
+
+
+def test_a_client_that_asks_for_it_brings_it_back_while_it_stays_ready() -> None:
+    async def test(clients: Clients, ollama: Ollama, monitor: Monitor) -> None:
+        ollama.loaded = {OTHER: 7}
+        assert await clients.loads() == 1
+        clients.now, ollama.loaded = {TINY}, {}
+        assert await clients.loads() == 1
+        assert monitor.problem() == ""
+        ollama.loaded = {TINY: 7}
+        assert await clients.loads() == 2, "so that it stays"
+        assert (monitor.problem(), monitor.remark()) == ("", "")
+
+    displacing(test)
+
+
+@pytest.mark.parametrize(
+    ("loaded", "deleted", "down", "problem"),
+    [
+        ({}, False, False, NOT_IN_MEMORY),
+        ({"unknown:latest": 7}, False, False, NOT_IN_MEMORY),
+        ({OTHER: 0}, False, False, NOT_IN_MEMORY),  # not on the GPU
+        ({TINY: 0, OTHER: 7}, False, False, f"{TINY} is not in the memory of a GPU"),
+        ({OTHER: 7}, True, False, NOT_IN_MEMORY),
+        ({OTHER: 7}, False, True, GONE),
+    ],
+)
+def test_what_is_no_making_room_ends_readiness(loaded: dict[str, int], deleted: bool, down: bool, problem: str) -> None:
+    async def test(clients: Clients, ollama: Ollama, monitor: Monitor) -> None:
+        ollama.slow_load = asyncio.Event()
+        ollama.loaded, ollama.down = loaded, down
+        if deleted:
+            ollama.models.remove(TINY)
+            monitor.changed()
+        await until(monitor, problem)
+        assert monitor.remark() == ""
+
+    displacing(test, gpu=True)
+
+
+def test_a_model_that_this_ollama_never_had_is_loaded_whatever_else_it_has() -> None:
+    async def test(clients: Clients, ollama: Ollama, monitor: Monitor) -> None:
+        ollama.down = True
+        await until(monitor, GONE)
+        ollama.loaded, ollama.down, ollama.slow_load = {OTHER: 7}, False, asyncio.Event()
+        await until(monitor, NOT_IN_MEMORY)
+        assert await clients.loads() == 2
+        ollama.slow_load.set()
+        await until(monitor, "")
+
+    displacing(test)
+
+
+def test_one_that_cannot_be_loaded_again_ends_readiness(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "QUIET", 0.05)
+
+    async def test(clients: Clients, ollama: Ollama, monitor: Monitor) -> None:
+        ollama.broken, ollama.loaded = {TINY}, {OTHER: 7}
+        await until(monitor, NOT_IN_MEMORY)
+
+    displacing(test)
+
+
+def test_without_warm_up_it_may_make_room_too_and_only_clients_bring_it_back() -> None:
+    async def test() -> None:
+        clients = Clients(warm_up=False)
+        clients.ollama.loaded = {OTHER: 7}
+        await clients.monitor.look()
+        assert clients.monitor.problem() == NOT_IN_MEMORY
+        for listed, remark in (({TINY: 7}, False), ({OTHER: 7}, True), ({TINY: 7}, False)):
+            clients.ollama.loaded = listed
+            await clients.monitor.look()
+            assert (clients.monitor.problem(), bool(clients.monitor.remark())) == ("", remark)
+
+    asyncio.run(test())
+
+
+def test_looks_go_on_while_a_model_is_loaded() -> None:
+    async def test(ollama: Ollama, monitor: Monitor) -> None:
+        ollama.slow_load = asyncio.Event()
+        while not ollama.loads:
+            await asyncio.sleep(0)
+        ollama.models.append(OTHER)
+        monitor.changed()
+        assert monitor.digest(TINY) == ""
+        async with asyncio.timeout(5):
+            while not monitor.digest(OTHER):
+                await asyncio.sleep(0.001)
+
+    running(test)
+
+
+@pytest.mark.parametrize("fault", ["down", "odd", "hung"])
+def test_a_digest_that_ollama_does_not_confirm_is_not_confirmed(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test() -> list[bool]:
+        ollama = Ollama(TINY)
+        monitor = watch(ollama)
+        unread = monitor.pin(TINY)
+        await monitor.look()
+        still = monitor.pin(TINY)
+        answers = [await unread(), await still()]
+        setattr(ollama, fault, b"[]" if fault == "odd" else True)
+        monkeypatch.setattr(module, "LOOK", 0.01)
+        return [*answers, await still()]
+
+    assert asyncio.run(test()) == [False, True, False]

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from typing import Any
 
 import pytest
 
-from tests.helpers.scripted_ollama import Asked, entry, scripted_ollama
+from tests.helpers.scripted_ollama import Asked, entry, response, scripted_ollama
 from tests.helpers.sidecar_yard import Answer, Yard, run, sidecar_yard, until
 
 TOKEN = "a-drain-token"
@@ -55,6 +56,27 @@ def test_it_is_ready_when_the_model_is_in_memory_and_says_why_not_before() -> No
                 await until(lambda: yard.sidecar.monitor.problem())
                 assert (await ready(yard))[0] == 503
                 loading.set()
+
+    run(test())
+
+
+def test_a_request_to_another_allowed_model_leaves_it_ready_and_the_reason_is_told() -> None:
+    """Ollama has memory for one: loaded at once again, the two would throw each other out."""
+
+    async def test() -> None:
+        async def one_only(asked: Asked) -> None:
+            ollama.loaded = [entry("other:latest")]
+            await asyncio.sleep(0.05)
+            asked.write(response(b'{"done":true}'))
+
+        given: dict[str, Any] = {"models": ("tiny",), "allowed_models": ("tiny", "other"), "poll_seconds": 0.01}
+        async with scripted_ollama(one_only) as ollama, sidecar_yard(ollama, **given) as yard:
+            await until(lambda: not yard.sidecar.monitor.problem())
+            before = len(ollama.watched)
+            assert (await yard.ask("POST", "/api/generate", {"model": "other", "prompt": "a"})).status == 200
+            await until(lambda: len(ollama.watched) > before + 20)
+            assert await ready(yard) == (200, "tiny:latest made room for another model")
+            assert not [asked for asked in ollama.watched[before:] if asked.method == "POST"]
 
     run(test())
 

@@ -1,7 +1,9 @@
 # Copyright (c) 2026 polycloud.ollama contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A line of JSON for each request that ended. Never a prompt, an answer, a key, a path or a query.
+"""A line of JSON for each request that ended, and one for the tokens of an answer that outlived its request.
+
+Never a prompt, an answer, a key, a path or a query.
 
 Lines are collected and handed to a thread ten times a second, so that a log driver that is slow holds up no request.
 """
@@ -117,6 +119,16 @@ class AccessLog:
         if record.load is not None:
             parts.append(f'"load_ms":{record.load * 1000:.3f}')
         self._output.line(",".join(parts) + "}")
+
+    def work(self, record: Record) -> None:
+        """Write the tokens of an answer whose client went first: the line of the request has been written without."""
+        if record.prompt_tokens is None and record.output_tokens is None:
+            return
+        self._output.line(
+            f'{{"time":"{self._time(time.time())}","type":"tokens","id":{_text(record.id)},'
+            f'"route":{_text(record.route)},"key":{_text(record.key)},"model":{_text(record.model)},'
+            f'"prompt_tokens":{record.prompt_tokens or 0},"output_tokens":{record.output_tokens or 0}}}'
+        )
 
     def _time(self, now: float) -> str:
         """RFC 3339 in UTC. The part down to the second is kept for as long as it holds."""

@@ -25,7 +25,7 @@ from .keys import KeyRing
 from .life import Life
 from .memory import Memory
 from .metrics import Metrics, State
-from .monitor import Monitor
+from .monitor import TAGS_EVERY, Monitor
 from .otlp import Exporter
 from .proxy import Parts, Proxy
 from .record import Record
@@ -56,9 +56,13 @@ class Sidecar:
             seconds=settings.poll_seconds,
             require_gpu=settings.require_gpu,
             warm_up=settings.warm_up,
+            others=[canonical(name) for name in settings.allowed_models],
+            tags_every=0.0 if settings.cache_url.get_secret_value() else TAGS_EVERY,
+            asked=lambda: {model for model, counts in self.admission.queues().items() if any(counts)},
         )
         self.metrics = Metrics(self._state, version=VERSION, more=gpu.collectors())
         self._exporter = exporter(settings, self.metrics)
+        self._access_log: AccessLog | None = None
         self._output = Output() if settings.access_log or settings.emf_namespace else None
         self._cache = _cache(settings)
         self._parts = Parts(
@@ -71,6 +75,7 @@ class Sidecar:
             Service(self.life, self.monitor, self.metrics.render, settings.drain_token_sha256),
             self._cache,
             self._observer(observers),
+            self._worked,
         )
         self.listeners: dict[str, Listener] = {}
         self.listening = asyncio.Event()
@@ -151,15 +156,22 @@ class Sidecar:
         ]
 
     def _observer(self, more: Sequence[Observer]) -> Observer:
-        observers = [self.metrics.observe, *more]
+        observers = [self.metrics.observe, self.monitor.observe, *more]
         if self.settings.access_log and self._output is not None:
-            observers.append(AccessLog(self._output).observe)
+            self._access_log = AccessLog(self._output)
+            observers.append(self._access_log.observe)
 
         def observe(record: Record) -> None:
             for observer in observers:
                 observer(record)
 
         return observe
+
+    def _worked(self, record: Record) -> None:
+        """Count what Ollama did for the cache. record: of the request that began it, which may have ended."""
+        self.metrics.work(record)
+        if record.ended and self._access_log is not None:
+            self._access_log.work(record)
 
     def _state(self) -> State:
         monitor = self.monitor

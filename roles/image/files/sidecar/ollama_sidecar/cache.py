@@ -6,7 +6,7 @@
     cache = ResponseCache(url, ttl=3600, most=262_144, wait=0.05, retry=5.0)
     cache.start()                                     # does not wait for Redis
     key = cache.key(route, body, size, digest, tenant)  # empty: this request is not for the cache
-    answer = await cache.ask(key, fetch)              # an Answer with `how`, or None: ask Ollama yourself
+    answer = await cache.ask(key, fetch, still)       # an Answer with `how`, or None: ask Ollama yourself
     try:
         ...                                           # answer.status, .headers, .pump(...) as with Ollama's
     finally:
@@ -16,6 +16,9 @@
 `fetch(flight)` is the caller's: it takes a place, asks Ollama, calls `flight.start(status, headers)` and then, as an
 Exchange is written, `flight.push(piece)` and `await flight.drained()`; it returns when the answer is whole and raises
 when it is not. It runs in a task of its own, so it must not touch an Exchange, and is cancelled when nobody waits.
+`still()` says, before a whole answer is kept, whether the key is still true: a model's name may have been moved while
+it answered. That a name was moved behind the sidecar's back is seen by the monitor's next look; until then a hit may be
+of the model before.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ from .http.exchange import UpstreamError
 from .routes import Route
 
 Fetch = Callable[[Flight], Awaitable[None]]
+Still = Callable[[], Awaitable[bool]]
 REQUEST_BYTES = 2**20  # a larger request is not looked up: to make its key would hold up the others
 NAME_BYTES = 256  # of a content type
 
@@ -70,7 +74,7 @@ class ResponseCache:
             return ""
         return cache_key.key(digest, route, body, tenant, scope)
 
-    async def ask(self, key: str, fetch: Fetch, *, fresh: bool = False) -> Reader | None:
+    async def ask(self, key: str, fetch: Fetch, still: Still | None = None, *, fresh: bool = False) -> Reader | None:
         """The answer from the cache, from a request that is on its way, or from `fetch`. None: ask Ollama yourself.
 
         fresh: do not take what is kept, but keep the new answer. Raises what `fetch` raised before the answer began;
@@ -79,7 +83,7 @@ class ResponseCache:
         flight = None if fresh else self._flights.get(key)
         first = flight is None
         if flight is None:
-            flight = self._begin(key, fetch, fresh)
+            flight = self._begin(key, fetch, still, fresh)
         reader = Reader(flight, first=first)
         try:
             if await reader.head():
@@ -90,7 +94,7 @@ class ResponseCache:
         reader.close()
         return None
 
-    def _begin(self, key: str, fetch: Fetch, fresh: bool) -> Flight:
+    def _begin(self, key: str, fetch: Fetch, still: Still | None, fresh: bool) -> Flight:
         def close(flight: Flight) -> None:
             if self._flights.get(key) is flight:
                 del self._flights[key]
@@ -98,12 +102,12 @@ class ResponseCache:
         flight = Flight(self._most, close)
         if key not in self._flights:
             self._flights[key] = flight
-        flight.task = asyncio.get_running_loop().create_task(self._fly(flight, key, fetch, fresh))
+        flight.task = asyncio.get_running_loop().create_task(self._fly(flight, key, fetch, still, fresh))
         self._tasks.add(flight.task)
         flight.task.add_done_callback(self._tasks.discard)
         return flight
 
-    async def _fly(self, flight: Flight, key: str, fetch: Fetch, fresh: bool) -> None:
+    async def _fly(self, flight: Flight, key: str, fetch: Fetch, still: Still | None, fresh: bool) -> None:
         try:
             entry = None if fresh else unpack(await self.store.get(key) or b"")
             if entry is not None:
@@ -112,7 +116,7 @@ class ResponseCache:
             await fetch(flight)
             flight.land()
             # Until it is written, those who come take it from here.
-            await self._keep(flight, key)
+            await self._keep(flight, key, still)
         except asyncio.CancelledError:
             if not flight.over:
                 flight.land(UpstreamError("The request was stopped.", sent=flight.status != 0))
@@ -122,12 +126,12 @@ class ResponseCache:
         finally:
             flight.alone()
 
-    async def _keep(self, flight: Flight, key: str) -> None:
+    async def _keep(self, flight: Flight, key: str, still: Still | None) -> None:
         if not flight.shared or flight.status != 200:
             return
         names = {name.lower(): value for name, value in flight.headers}
         entry = whole(names.get("content-type", "")[:NAME_BYTES], flight.pieces)
-        if entry is not None:
+        if entry is not None and (still is None or await still()):
             await self.store.put(key, pack(entry))
 
 

@@ -114,6 +114,11 @@ class Metrics:
         if not record.rejected:
             children.measure(record)
 
+    def work(self, record: Record) -> None:
+        """Count the tokens of an answer that several may have got, when it has ended: it was made once."""
+        children = self._children.get((record.model, record.route)) or self._new(record.model, record.route)
+        children.work(record)
+
     def render(self, accept: str = "") -> tuple[str, bytes]:
         """Content type and text, in OpenMetrics where the scraper takes it."""
         if "application/openmetrics-text" in accept:
@@ -201,6 +206,12 @@ class _Children:
         self.duration.observe(record.duration)
         if self._tokens is not None:
             self._tokens.measure(record)
+            if not record.shared:
+                self._tokens.work(record)
+
+    def work(self, record: Record) -> None:
+        if self._tokens is not None:
+            self._tokens.work(record)
 
 
 class _Tokens:
@@ -218,20 +229,24 @@ class _Tokens:
         self.generated = series.generated.labels(model, endpoint) if answers else None
 
     def measure(self, record: Record) -> None:
+        """What the client had of it."""
         self.wait.observe(record.queued)
-        if record.prompt_tokens:
-            self.prompt.inc(record.prompt_tokens)
-        if record.load is not None:
-            self.load.observe(record.load)
-        if self.first is None or self.each is None or self.generated is None:
+        if self.first is None or self.each is None:
             return
-        if record.output_tokens:
-            self.generated.inc(record.output_tokens)
         if record.stream and record.first is not None:
             self.first.observe(record.first - record.began)
             each = record.each_token
             if each is not None:
                 self.each.observe(each)
+
+    def work(self, record: Record) -> None:
+        """What Ollama did for it."""
+        if record.prompt_tokens:
+            self.prompt.inc(record.prompt_tokens)
+        if record.load is not None:
+            self.load.observe(record.load)
+        if self.generated is not None and record.output_tokens:
+            self.generated.inc(record.output_tokens)
 
 
 class _StateCollector(Collector):

@@ -23,7 +23,7 @@ from .http.exchange import Answer, BadBody, ClientGone, Exchange, Header, Pieces
 from .keys import Client, KeyRing
 from .life import Life
 from .logs import told
-from .monitor import Monitor
+from .monitor import CHANGING, Monitor
 from .record import Record
 from .reply import JSON, Reply, busy, error_body, error_line, send_bytes, send_json
 from .requests import Asked, canonical
@@ -72,6 +72,7 @@ class Parts:
     service: Service
     cache: ResponseCache | None
     observe: Callable[[Record], None]
+    worked: Callable[[Record], None]  # an answer that was asked for the cache has ended
 
 
 class Proxy:
@@ -141,7 +142,7 @@ class Proxy:
         with parts.life.work():
             if self._open:
                 _no_page(exchange)
-                await self._forward(exchange, record, route, None, exchange.piece)
+                await self._operate(exchange, record, route)
                 return
             client = parts.keys.client(exchange.headers, exchange.peer)
             record.key = client.id
@@ -151,6 +152,19 @@ class Proxy:
             client.count(record.began)
             with client.busy():
                 await self._ask(exchange, record, route, client.allowed)
+
+    async def _operate(self, exchange: Exchange, record: Record, route: Route) -> None:
+        """What operators ask. The monitor hears of a change of models before they can see that it is done."""
+        if route.name not in CHANGING:
+            await self._forward(exchange, record, route, None, exchange.piece)
+            return
+        parts = self._parts
+        try:
+            answer = await parts.upstream.send(exchange.method, exchange.target, _passed_on(exchange), exchange.piece)
+            parts.monitor.changed()
+            await self._hand_on(exchange, record, route, None, answer)
+        finally:
+            parts.monitor.changed()
 
     async def _read(self, exchange: Exchange, record: Record, route: Route, client: Client) -> None:
         """What no model answers. Lists of models are held to what may be asked."""
@@ -209,7 +223,7 @@ class Proxy:
         if key and self._parts.cache is not None:
             fetch = self._fetch(exchange, record, meter, asked.body)
             fresh = cache_key.use(exchange.headers) is cache_key.Use.WRITE
-            answer = await self._parts.cache.ask(key, fetch, fresh=fresh)
+            answer = await self._parts.cache.ask(key, fetch, self._parts.monitor.pin(asked.model), fresh=fresh)
             if answer is not None:
                 record.cache = answer.how
                 await self._hand_on(exchange, record, route, None, answer)
@@ -221,7 +235,7 @@ class Proxy:
 
     def _cache_key(self, exchange: Exchange, record: Record, route: Route, asked: Asked) -> str:
         """The name of the answer in the cache; empty where it is not for the cache. To be asked before `inject`."""
-        cache, digest = self._parts.cache, self._parts.monitor.digests.get(asked.model, "")
+        cache, digest = self._parts.cache, self._parts.monitor.digest(asked.model)
         if cache is None or not digest:
             return ""
         if cache_key.use(exchange.headers) is cache_key.Use.NEITHER:
@@ -234,7 +248,9 @@ class Proxy:
         method, target, headers = exchange.method, exchange.target, _passed_on(exchange)
 
         async def fetch(flight: Flight) -> None:
+            record.shared = True
             async with AsyncExitStack() as stack:
+                stack.callback(self._parts.worked, record)
                 await self._place(stack, record)
                 answer = await self._parts.upstream.send(method, target, headers, body)
                 try:

@@ -37,6 +37,7 @@ class Record:
     prompt_tokens: int | None = None
     output_tokens: int | None = None
     load: float | None = None
+    shared: bool = False  # its answer may be others' too, so its tokens are counted when that ends, not with it
     disconnected: bool = False
     broken: str = ""  # why an answer that had begun is not whole: upstream, timeout, error
 

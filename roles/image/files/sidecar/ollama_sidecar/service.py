@@ -45,8 +45,9 @@ class Service:
         problem = "draining" if self._life.draining else self._monitor.problem()
         if problem:
             await send_json(exchange, 503, {"status": "not ready", "reason": problem})
-        else:
-            await send_json(exchange, 200, {"status": "ready"})
+            return
+        remark = self._monitor.remark()
+        await send_json(exchange, 200, {"status": "ready", **({"reason": remark} if remark else {})})
 
     async def _drain(self, exchange: Exchange, trusted: bool) -> None:
         """POST starts it, GET tells how far it is. `?exit=false` leaves the process running afterwards."""

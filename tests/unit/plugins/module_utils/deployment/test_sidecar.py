@@ -110,7 +110,15 @@ def test_without_a_sidecar_ollama_answers_itself_and_the_plan_says_what_is_missi
     assert sidecar.grace_seconds(PLAIN) == (0, 0)
     (note,) = sidecar.notes(PLAIN)
     assert "no metrics" in note or "without metrics" in note
-    assert sidecar.notes(served()) == ()
+
+
+def test_the_plan_says_that_several_models_share_the_memory() -> None:
+    (note,) = sidecar.notes(served())
+    assert "runtime.max_loaded_models" in note
+    assert sidecar.notes(served(allowed_models=["gemma3:1b"])) == ()
+    assert sidecar.notes(served(dataclasses.replace(PLAIN, models=MODELS[:1]))) == ()
+    assert sidecar.notes(served(dataclasses.replace(PLAIN, runtime=m.Runtime(max_loaded_models=2)))) == ()
+    assert sidecar.notes(served(dataclasses.replace(PLAIN, runtime=m.Runtime(max_loaded_models=1)))) == (note,)
 
 
 def test_the_secrets_of_the_sidecar_reach_it_alone() -> None:
