@@ -23,7 +23,7 @@ from pydantic_settings import (
 )
 
 from . import config_file, rules
-from .config_file import PREFIX
+from .config_file import PREFIX as PREFIX
 from .requests import RELOADING
 from .rules import address as address
 
