@@ -107,6 +107,7 @@ class ScriptedOllama:
     def __init__(self, script: Script) -> None:
         self.script = script
         self.port = 0
+        self.server: asyncio.Server | None = None
         self.asked: list[Asked] = []
         self.watched: list[Asked] = []
         self.connections = 0
@@ -257,6 +258,7 @@ async def scripted_ollama(script: Script | bytes = b"", port: int = 0) -> AsyncI
     """Serve on loopback, on a free port where none is given. script: bytes are the answer to each request."""
     ollama = ScriptedOllama(always(script or response()) if isinstance(script, bytes) else script)
     server = await asyncio.get_running_loop().create_server(lambda: _Line(ollama), "127.0.0.1", port)
+    ollama.server = server
     ollama.port = int(server.sockets[0].getsockname()[1])
     try:
         yield ollama

@@ -8,12 +8,9 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from ollama_sidecar.app import check
 from ollama_sidecar.cache import REQUEST_BYTES, ResponseCache
 from ollama_sidecar.http.exchange import UpstreamError
 from ollama_sidecar.routes import INFERENCE
-from ollama_sidecar.settings import Settings, Wrong
-from pydantic import SecretStr
 
 from tests.helpers.cache_yard import JSON, MOST, NDJSON, STREAM, Ollama, read, settled, turns, with_cache, without_redis
 from tests.helpers.redis_stub import RedisStub
@@ -169,10 +166,3 @@ def test_a_request_that_is_not_cacheable_or_very_large_has_no_key() -> None:
         assert cache.key(route, cold, 10, "digest", "-") != cache.key(route, cold, 10, "digest", "-", "0.31.0")
 
     without_redis(test)
-
-
-def test_an_url_that_cannot_be_used_is_told_before_anything_listens() -> None:
-    with pytest.raises(Wrong, match="^SIDECAR_CACHE_URL: must be redis://") as raised:
-        check(Settings(cache_url=SecretStr("http://:s3cret@127.0.0.1")))
-    assert "s3cret" not in str(raised.value)
-    check(Settings(cache_url=SecretStr("redis://:s3cret@127.0.0.1")))

@@ -87,8 +87,8 @@ def test_a_signal_ends_an_idle_sidecar_at_once() -> None:
 
 def test_a_port_that_is_taken_is_told_in_one_line() -> None:
     async def test() -> tuple[int, str]:
-        async with scripted_ollama() as ollama:
-            process = await Process.start(ollama.url, LISTEN=f"127.0.0.1:{ollama.port}")
+        async with scripted_ollama() as ollama, scripted_ollama() as other:
+            process = await Process.start(ollama.url, LISTEN=f"127.0.0.1:{other.port}")
             return await process.wait(), process.said()
 
     code, said = run(test())

@@ -235,21 +235,52 @@ def test_a_mistake_of_ours_is_told_by_its_place_and_quotes_nothing(
     assert PROMPT not in caplog.text
 
 
-def test_a_request_that_cannot_be_read_is_told_by_its_kind_and_not_quoted(caplog: pytest.LogCaptureFixture) -> None:
-    async def test() -> int:
+UNREADABLE = {
+    "a control character": (f"GET / HTTP/1.1\r\nAuthorization: Bearer {KEY}\x00\r\n\r\n".encode(), 400),
+    "no request line": (f"{KEY}\r\n\r\n".encode(), 400),
+    "a header that is too long": (f"GET / HTTP/1.1\r\nAuthorization: {KEY}{'x' * 9000}\r\n\r\n".encode(), 431),
+    "a target that is too long": (f"GET /{KEY}{'x' * 9000} HTTP/1.1\r\n\r\n".encode(), 431),
+    "too many headers": (b"GET / HTTP/1.1\r\n" + f"X: {KEY}\r\n".encode() * 200 + b"\r\n", 431),
+    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+@pytest.mark.parametrize("used", [False, True])
+def test_what_cannot_be_read_is_answered_in_our_words_counted_and_not_quoted(
+    name: str, used: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    raw, status = UNREADABLE[name]
+
+    async def test() -> None:
         async with scripted_ollama() as ollama, sidecar_yard(ollama) as yard:
             client = await yard.connect()
-            await client.send(request("GET", "/livez"))
-            await client.answer("GET")
-            # aiohttp tells what comes on a used connection.
-            await client.send(f"GET / HTTP/1.1\r\nAuthorization: Bearer {KEY}\x00\r\n\r\n".encode())
-            status = (await client.answer("GET")).status
+            if used:
+                await client.send(request("GET", "/livez"))
+                await client.answer("GET")
+            await client.send(raw)
+            answer = await client.answer("GET")
+            assert await client.ended()
             await client.close()
-            return status
+            assert (answer.status, answer.json()) == (status, {"error": "the request cannot be read"})
+            assert answer.header("Server") == "polycloud-ollama"
+            record = await yard.record()
+            assert answer.header("X-Request-Id") == record.id
+            assert (record.status, record.rejected, record.method) == (status, "http", "")
+            scrape = (await yard.ask("GET", "/metrics", listener="metrics")).body
+            assert b'ollama_requests_rejected_total{reason="http"} 1.0' in scrape
 
     caplog.set_level(logging.DEBUG)
-    assert run(test()) == 400
-    assert [record.getMessage() for record in caplog.records if record.name == SERVER_LOG.name] != []
+    run(test())
+    assert KEY not in caplog.text
+
+
+def test_what_aiohttp_tells_of_a_failure_of_its_own_has_no_text(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        raise ValueError(KEY)
+    except ValueError:
+        SERVER_LOG.exception("it failed with %s", KEY)
+    assert caplog.messages == ["the server failed: ValueError"]
     assert KEY not in caplog.text
 
 

@@ -36,6 +36,9 @@ def test_the_file_says_where_it_listens_unless_the_environment_does(tmp_path: Pa
     config.write_text('listen = "127.0.0.1:81"\nmodels = ["tiny"]\n')
     assert livez.place({"SIDECAR_CONFIG": str(config)}) == ("127.0.0.1", 81)
     assert livez.place({"SIDECAR_CONFIG": str(config), "SIDECAR_LISTEN": "127.0.0.1:82"}) == ("127.0.0.1", 82)
+    config.write_text('LISTEN = "127.0.0.1:83"\n')  # the settings take capitals too
+    assert livez.place({"sidecar_config": str(config)}) == ("127.0.0.1", 83)
+    assert livez.place({"SIDECAR_CONFIG": str(config), "sidecar_listen": "127.0.0.1:84"}) == ("127.0.0.1", 84)
     config.write_text('models = ["tiny"]\n')
     assert livez.place({"SIDECAR_CONFIG": str(config)}) == ("127.0.0.1", 8080)
 
@@ -83,7 +86,7 @@ def test_another_status_and_no_answer_are_ill() -> None:
     assert (done.returncode, done.stderr) == (1, "the sidecar does not answer: ConnectionRefusedError\n")
 
 
-@pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1:x"])
+@pytest.mark.parametrize("listen", ["", "nonsense", "127.0.0.1:x"])
 def test_settings_without_meaning_are_ill_and_leave_no_traceback(listen: str) -> None:
     done = check(listen)
     assert (done.returncode, done.stderr) == (1, "the sidecar does not answer: ValueError\n")

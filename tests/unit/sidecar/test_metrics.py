@@ -177,6 +177,25 @@ def test_what_is_told_past_the_bound_is_still_counted(metrics: Metrics) -> None:
     assert sum(counted) == MODELS + 10
 
 
+@pytest.mark.parametrize(
+    ("accept", "is_open"),
+    [
+        ("application/openmetrics-text", True),
+        ("text/plain;q=0.5, application/openmetrics-text;version=1.0.0", True),
+        ("application/openmetrics-text;q=0,text/plain", False),
+        ("application/openmetrics-text; q=0.000", False),
+        ("application/openmetrics-text;q=0.2,text/plain;version=0.0.4;q=0.5", False),
+        ("Application/OpenMetrics-Text;Q=0.6,text/plain;q=0.5", True),
+        ("application/openmetrics-text;q=much", True),
+        ("application/openmetrics-textual", False),
+        ("*/*", False),
+        ("", False),
+    ],
+)
+def test_a_scraper_says_how_much_it_wants_each_format(metrics: Metrics, accept: str, is_open: bool) -> None:
+    assert metrics.render(accept)[0].startswith("application/openmetrics-text") is is_open
+
+
 def test_a_scraper_gets_the_format_that_it_takes(metrics: Metrics) -> None:
     metrics.observe(a_record())
     kind, text = metrics.render("text/html,*/*;q=0.1")

@@ -134,10 +134,61 @@ def test_host_and_port_are_taken_apart() -> None:
 def test_listeners_need_a_port_each_and_keys_a_name_each(put: Any) -> None:
     keys = [{"id": "one", "sha256": HASH}, {"id": "one", "sha256": HASH}]
     put(LISTEN="0.0.0.0:80", METRICS_LISTEN="127.0.0.1:80", KEYS=json.dumps(keys))
-    told = problems()["SIDECAR_KEYS"]
-    assert "same id" in told
-    assert "same key" in told
-    assert "a port each" in told
+    assert problems() == {
+        "SIDECAR_KEYS": "two of them have the same id; two of them are the same key",
+        "SIDECAR_METRICS_LISTEN": "must have a port of its own, LISTEN has the same",
+    }
+
+
+REFUSED = {
+    "LISTEN": (["", "127.0.0.1"], ["[::]:80", "0.0.0.0:0"]),
+    "ADMIN_LISTEN": (["127.0.0.1:8080"], ["127.0.0.1:8082", ""]),
+    "UPSTREAM": (
+        ["http://127.0.0.1:8080", "http://localhost:8081", "http://127.0.0.1:8081", "http://[::1]:9091"],
+        ["http://127.0.0.2:8081"],
+    ),
+    "KEEP_OPTIONS": (["num_ctx,colour", "temperature"], ["num_ctx,num_batch"]),
+    "USER_HEADER": (["", "X User", "X-User:"], ["X-User"]),
+    "EMF_NAMESPACE": (["a b", "caf\u00e9", "x" * 256], ["Ollama/prod#1:a_b.c-d"]),
+    "OTLP_ENDPOINT": (
+        [
+            *("127.0.0.1:4318", "grpc://127.0.0.1:4317", "http://", "http://a:b@c", "http://c?d", "http://c#d"),
+            *("http://c:99999", "http://c:0", "http://c:port", "http://[c", "http://c d"),
+        ],
+        ["http://127.0.0.1:4318", "https://collector.example.org/base"],
+    ),
+    "OTLP_HEADERS": (
+        ["secret", "a b=secret", "a=secret%0d%0ab: c", "=secret", "a=secr%C3%A9t"],
+        ["api-key=a%20b,other=c"],
+    ),
+    "CACHE_URL": (
+        [
+            *("http://:secret@h", "redis://:secret@h:99999", "redis://:secret#x@h/0", "redis://:secret@h/first"),
+            *("redis://:x@secret/y@h/0", "redis://h?secret=1"),
+        ],
+        ["redis://:secret@127.0.0.1:6379/2", "rediss://user:secret@h", "redis://h/"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_cannot_work_is_refused_by_the_name_of_its_setting_and_not_quoted(put: Any, name: str) -> None:
+    for value in REFUSED[name][0]:
+        put(**{name: value})
+        found = problems()
+        assert set(found) == {f"SIDECAR_{name}"}, value
+        assert "secr" not in str(found)
+    for value in REFUSED[name][1]:
+        put(**{name: value})
+        settings.read()
+
+
+def test_what_two_settings_do_together_is_told_with_all_the_rest(put: Any) -> None:
+    keys = [{"id": "one", "sha256": HASH}, {"id": "two", "sha256": HASH}]
+    put(LISTEN="0.0.0.0:80", METRICS_LISTEN="127.0.0.1:80", UPSTREAM="http://127.0.0.1:80", KEYS=json.dumps(keys))
+    put(NUM_PARALLEL="0", CACHE_URL="http://", OTLP_ENDPOINT="collector", OTLP_HEADERS="x", EMF_NAMESPACE="a b")
+    names = "METRICS_LISTEN UPSTREAM KEYS NUM_PARALLEL CACHE_URL OTLP_ENDPOINT OTLP_HEADERS EMF_NAMESPACE"
+    assert set(problems()) == {f"SIDECAR_{name}" for name in names.split()}
 
 
 def test_a_listener_may_be_left_out(put: Any) -> None:
@@ -173,6 +224,15 @@ def test_a_file_that_is_no_toml_is_told_without_its_content(put: Any, tmp_path: 
     found = problems()
     assert set(found) == {"SIDECAR_CONFIG"}
     assert "topsecret" not in str(found)
+
+
+def test_names_in_the_file_may_be_written_as_in_the_environment(put: Any, tmp_path: Path) -> None:
+    (tmp_path / "sidecar.toml").write_text('LISTEN = "127.0.0.1:81"\nMax_Queued = 3\n', encoding="utf-8")
+    put(CONFIG=str(tmp_path / "sidecar.toml"))
+    found = settings.read()
+    assert (found.listen, found.max_queued) == ("127.0.0.1:81", 3)
+    (tmp_path / "sidecar.toml").write_text("max_queued = 3\nMAX_QUEUED = 4\n", encoding="utf-8")
+    assert problems() == {"SIDECAR_CONFIG": "a setting is there twice, in different cases"}
 
 
 def test_a_member_of_the_file_that_is_no_setting_is_told(put: Any, tmp_path: Path) -> None:

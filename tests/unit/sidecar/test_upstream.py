@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import uvloop
 from ollama_sidecar.http.exchange import UpstreamError
 from ollama_sidecar.http.upstream import MANY, Connection, PooledAnswer, PooledUpstream
 
@@ -164,6 +166,42 @@ def test_what_comes_while_nobody_asks_ends_the_connection_and_reaches_nobody() -
         assert (got, transport.aborted, pool._take()) == ([b"1"], True, None)
 
     run(test)
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+@pytest.mark.parametrize("last", [b"", b"HTTP/1.1 408 Request Timeout\r\n\r\n"])
+def test_a_kept_connection_whose_end_only_the_kernel_knows_is_not_asked(loop: Any, last: bytes) -> None:
+    """After a restart of Ollama the next request must not be lost: it cannot be sent again."""
+
+    def answer(server: socket.socket) -> socket.socket:
+        line = server.accept()[0]
+        line.recv(65536)
+        line.sendall(response(b"{}"))
+        return line
+
+    async def test() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            pool = PooledUpstream("127.0.0.1", server.getsockname()[1])
+            lines = []
+            for ended in (False, True):
+                asking = asyncio.create_task(pool.send("POST", "/", [], b"x"))
+                lines.append(await asyncio.to_thread(answer, server))
+                reply = await asking
+                assert await reply.body(10) == b"{}"
+                reply.close()
+                # From here on the loop does not run.
+                if ended:
+                    lines[-1].sendall(last)
+                    lines[-1].close()
+                kept = pool._take()
+                assert (kept is None) is ended
+            lines[0].close()
+            if kept is not None:
+                kept.abort()
+            await pool.close()
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(test())
 
 
 @pytest.mark.parametrize("raw", [response(b"x" * 10)[:-5], stream(PIECES)[:-5], b"HTTP/1.1 200 OK\r\n"])

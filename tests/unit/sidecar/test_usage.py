@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 from itertools import pairwise
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ollama_sidecar.routes import INFERENCE, Route
-from ollama_sidecar.usage import InjectedMeter, Meter, inject, meter_for
+from ollama_sidecar.usage import HOLD, InjectedMeter, Meter, inject, meter_for
 
 ROUTES = {route.name: route for route in INFERENCE}
 METRICS = {
@@ -260,6 +261,38 @@ def test_a_whole_event_is_passed_on_at_once() -> None:
     assert meter.feed(b"\ndata: ") == b"data: 1\n\n"
 
 
+def test_a_stream_whose_events_do_not_end_is_passed_on_as_it_is() -> None:
+    meter = InjectedMeter()
+    lines = [b"data: " + b"x" * 1000 + b"\n"] * (3 * HOLD // 1000)
+    held = most = passed = 0
+    for line in lines:
+        got = len(meter.feed(line))
+        passed += got
+        held += len(line) - got
+        most = max(most, held)
+    assert most <= HOLD + len(lines[0])
+    assert (held, meter.finish()) == (0, b"")
+    assert passed == sum(map(len, lines))
+    assert meter.error
+
+
+def test_a_stream_that_was_given_up_still_ends_and_counts() -> None:
+    meter = InjectedMeter()
+    begin = b"data: " + b"x" * (HOLD + 1)
+    assert meter.feed(begin) == begin
+    assert meter.feed(CHAT_ASKED) == CHAT_ASKED
+    assert meter.finish() == b""
+    assert told(meter) == COUNTED
+
+
+def test_a_long_event_in_small_pieces_is_not_copied_with_each() -> None:
+    meter = InjectedMeter()
+    begin = time.process_time()
+    for dummy in range(HOLD // 8):
+        assert meter.feed(b"datadata") == b""
+    assert time.process_time() - begin < 2  # it was minutes
+
+
 def test_what_is_kept_of_an_answer_is_bounded() -> None:
     for route, stream in (("/api/chat", True), ("/api/generate", True), ("/v1/chat/completions", True)):
         meter = meter_for(ROUTES[route], stream, False)
@@ -274,6 +307,7 @@ def test_what_is_kept_of_an_answer_is_bounded() -> None:
     [
         ({"stream": True}, {"include_usage": True}),
         ({"stream": True, "stream_options": None}, {"include_usage": True}),
+        ({"stream": True, "stream_options": {"include_usage": None}}, {"include_usage": True}),
         ({"stream": True, "stream_options": {"include_usage": False, "x": 1}}, {"include_usage": True, "x": 1}),
     ],
 )
@@ -293,6 +327,10 @@ def test_usage_is_asked_for_where_a_client_did_not(body: dict[str, Any], options
         {"stream": True, "Stream_Options": {"include_usage": True}},
         {"stream": True, "\u017ftream_options": {"include_usage": True}},
         {"stream": True, "stream_options": "usage"},
+        # Ollama refuses these, and the client has to be told.
+        {"stream": True, "stream_options": {"include_usage": ""}},
+        {"stream": True, "stream_options": {"include_usage": 0}},
+        {"stream": True, "stream_options": {"include_usage": []}},
     ],
 )
 def test_a_request_is_left_alone_where_usage_was_asked_or_nothing_streams(body: dict[str, Any]) -> None:

@@ -10,10 +10,12 @@ import logging
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from random import getrandbits
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
-from . import gpu, logs
+from . import descriptors, gpu, logs
 from .access_log import AccessLog, Output
 from .admission import Admission
 from .cache import ResponseCache
@@ -32,7 +34,7 @@ from .record import Record
 from .requests import canonical
 from .routes import admin, metrics, public
 from .service import Service
-from .settings import Settings, Wrong, address
+from .settings import Settings, address
 
 LOG = logging.getLogger(__name__)
 VERSION = "0.1.0"
@@ -140,9 +142,19 @@ class Sidecar:
                 return
 
     async def _listen(self, stack: AsyncExitStack) -> None:
+        settings = self.settings
+        most = descriptors.most(settings.max_connections)
+        if most < settings.max_connections:
+            LOG.warning("there are file descriptors for %d connections only, see max_connections", most)
         for name, where, handler in self._handlers():
             if where:
-                self.listeners[name] = await serve(handler, *address(where), patience=self.settings.client_seconds)
+                self.listeners[name] = await serve(
+                    handler,
+                    *address(where),
+                    patience=settings.client_seconds,
+                    most=most if name == "public" else descriptors.ASIDE,
+                    unreadable=self._unreadable,
+                )
                 stack.push_async_callback(self.listeners[name].close)
         self.listening.set()
         LOG.info("listening on %s", {name: listener.port for name, listener in self.listeners.items()})
@@ -173,6 +185,13 @@ class Sidecar:
         if record.ended and self._access_log is not None:
             self._access_log.work(record)
 
+    def _unreadable(self, status: int, peer: str) -> str:
+        """Count and log what the server could not read as a request."""
+        now = monotonic()
+        record = Record(f"{getrandbits(128):032x}", "", now, peer=peer, status=status, rejected="http", ended=now)
+        self._parts.observe(record)
+        return record.id
+
     def _state(self) -> State:
         monitor = self.monitor
         return State(
@@ -195,20 +214,17 @@ def _upstream(settings: Settings) -> PooledUpstream:
 
 
 def _cache(settings: Settings) -> ResponseCache | None:
-    """The cache, where one is asked for. Raises Wrong."""
+    """The cache, where one is asked for."""
     url = settings.cache_url.get_secret_value()
     if not url:
         return None
-    try:
-        return ResponseCache(
-            url,
-            ttl=settings.cache_ttl_seconds,
-            most=settings.cache_bytes,
-            wait=settings.cache_milliseconds / 1000,
-            retry=settings.cache_retry_seconds,
-        )
-    except ValueError as error:
-        raise Wrong(f"SIDECAR_CACHE_URL: {error}") from None
+    return ResponseCache(
+        url,
+        ttl=settings.cache_ttl_seconds,
+        most=settings.cache_bytes,
+        wait=settings.cache_milliseconds / 1000,
+        retry=settings.cache_retry_seconds,
+    )
 
 
 def exporter(settings: Settings, metrics: Metrics) -> Exporter | None:
@@ -220,9 +236,8 @@ def exporter(settings: Settings, metrics: Metrics) -> Exporter | None:
 
 
 def check(settings: Settings) -> None:
-    """Raise Wrong where the settings cannot work."""
+    """Raise Wrong where something that the settings need is not installed."""
     exporter(settings, Metrics(State))
-    _cache(settings)
 
 
 async def run(settings: Settings) -> None:

@@ -11,9 +11,9 @@ from __future__ import annotations
 import http.client
 import os
 import sys
-import tomllib
 from collections.abc import Mapping
-from pathlib import Path
+
+from . import config_file
 
 DEFAULT = "0.0.0.0:8080"  # of the setting `listen`
 LOOPBACK = {DEFAULT.partition(":")[0]: "127.0.0.1", "::": "::1"}  # of an address that means all
@@ -22,11 +22,10 @@ SECONDS = 3.0
 
 def place(environment: Mapping[str, str]) -> tuple[str, int]:
     """Host and port where the sidecar is asked. Raises OSError and ValueError, as its settings would."""
-    listen = environment.get("SIDECAR_LISTEN", "")
-    config = environment.get("SIDECAR_CONFIG", "")
-    if not listen and config:
-        listen = str(tomllib.loads(Path(config).read_text(encoding="utf-8")).get("listen", ""))
-    host, dummy, port = (listen or DEFAULT).rpartition(":")
+    listen = config_file.variables(environment).get("SIDECAR_LISTEN")
+    if listen is None:
+        listen = str(config_file.members(environment).get("listen", DEFAULT))
+    host, dummy, port = listen.rpartition(":")
     host = host.strip("[]")
     return LOOPBACK.get(host, host), int(port)
 

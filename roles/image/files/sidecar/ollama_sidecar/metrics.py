@@ -9,6 +9,7 @@ conventions of OpenTelemetry for generative AI, and longer ones past their last.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -42,6 +43,7 @@ FIRST_TOKEN = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75,
 EACH_TOKEN = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1, 2.5)
 WAIT = (0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 LOAD = (0.01, 0.1, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 120, 300, 600)
+WEIGHT = re.compile(r"(0(\.\d{0,3})?|1(\.0{0,3})?)", re.ASCII)  # RFC 9110, 12.4.2
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -121,7 +123,8 @@ class Metrics:
 
     def render(self, accept: str = "") -> tuple[str, bytes]:
         """Content type and text, in OpenMetrics where the scraper takes it."""
-        if "application/openmetrics-text" in accept:
+        open_text, text_plain = _weight(accept, "application/openmetrics-text"), _weight(accept, "text/plain")
+        if open_text > 0 and open_text >= text_plain:
             text: bytes = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]
             return openmetrics.CONTENT_TYPE_LATEST, text
         return TEXT, generate_latest(self.registry)
@@ -133,6 +136,20 @@ class Metrics:
         if children is None:
             children = self._children[labels] = _Children(self._series, *labels)
         return children
+
+
+def _weight(accept: str, kind: str) -> float:
+    """How much a scraper wants a format, by the q of its Accept; 0 where it is not named.
+
+    prometheus_client's own choice does not look at it.
+    """
+    most = 0.0
+    for choice in accept.split(","):
+        name, *parameters = (part.strip().lower() for part in choice.split(";"))
+        if name == kind:
+            given = [value.strip() for key, dummy, value in (part.partition("=") for part in parameters) if key == "q"]
+            most = max(most, float(given[0]) if given and WEIGHT.fullmatch(given[0]) else 1.0)
+    return most
 
 
 class _Series:

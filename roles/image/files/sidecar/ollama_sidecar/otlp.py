@@ -8,18 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import re
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.samples import Sample
 
+from . import rules
 from .settings import Wrong
 
 if TYPE_CHECKING:
@@ -32,21 +31,17 @@ LAST = 3.0  # seconds at the end of the process
 LONGEST_PAUSE = 30.0
 AGAIN = frozenset({429, 502, 503, 504})  # OTLP's own list of what is to be tried again
 UNITS = {"seconds": "s", "bytes": "By", "ratio": "1", "celsius": "Cel", "watts": "W"}
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 # Sends a body with headers; the status and the seconds after which to try again (0 where nothing is said).
 Post = Callable[[str, Mapping[str, str], bytes], Awaitable[tuple[int, float]]]
 Labels = tuple[tuple[str, str], ...]
 
 
 class Exporter:
-    """Sends the metrics of a registry. Raises Wrong where it cannot work at all; later failures are only logged."""
+    """Sends the metrics of a registry. Raises Wrong where its package is missing; later failures are only logged."""
 
     def __init__(self, registry: CollectorRegistry, endpoint: str, headers: str = "", *, version: str = "") -> None:
-        parts = urlsplit(endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
-            raise Wrong("SIDECAR_OTLP_ENDPOINT: must be http://HOST:PORT or https://HOST:PORT")
         self._url = f"{endpoint.rstrip('/')}/v1/metrics"
-        self._headers = {"Content-Type": "application/x-protobuf", **_headers(headers)}
+        self._headers = {"Content-Type": "application/x-protobuf", **rules.headers(headers)}
         self._conversion = _Conversion(registry, version)
 
     async def run(self, seconds: float) -> None:
@@ -175,18 +170,6 @@ def _attributes(target: Any, labels: Labels) -> None:
     for name, value in labels:
         attribute = target.attributes.add()
         attribute.key, attribute.value.string_value = name, value
-
-
-def _headers(text: str) -> dict[str, str]:
-    """The headers of name=value,name=value, values percent-encoded. Raises Wrong, without what was given."""
-    headers = {}
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        name, equals, value = part.partition("=")
-        value = unquote(value.strip())
-        if not equals or not _HEADER.fullmatch(name.strip()) or not value.isprintable() or not value.isascii():
-            raise Wrong("SIDECAR_OTLP_HEADERS: must be name=value,name=value with values percent-encoded")
-        headers[name.strip()] = value
-    return headers
 
 
 def _poster(session: aiohttp.ClientSession) -> Post:

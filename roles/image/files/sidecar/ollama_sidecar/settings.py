@@ -12,12 +12,9 @@ import ipaddress
 import json
 import os
 import re
-import tomllib
-from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -25,7 +22,12 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-PREFIX = "SIDECAR_"
+from . import config_file, rules
+from .config_file import PREFIX as PREFIX
+from .requests import RELOADING
+from .rules import address as address
+
+LISTENERS = ("listen", "admin_listen", "metrics_listen")
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -81,7 +83,13 @@ class Settings(BaseSettings):
     connect_seconds: float = Field(default=5.0, gt=0, le=60, description="Time to connect to Ollama.")
     silence_seconds: float = Field(default=600.0, gt=0, le=86_400, description="How long Ollama may send nothing.")
     client_seconds: float = Field(
-        default=60.0, gt=0, le=3600, description="How long a client may send or take nothing when it is its turn."
+        default=60.0,
+        gt=0,
+        le=3600,
+        description="How long a client may send or take nothing when it is its turn, and take to send its headers.",
+    )
+    max_connections: int = Field(
+        default=4096, ge=1, le=1_000_000, description="Connections of clients at once; more are closed."
     )
     drain_seconds: float = Field(
         default=300.0, ge=0, le=86_400, description="How long running requests may take at the end."
@@ -151,28 +159,63 @@ class Settings(BaseSettings):
         except (ValueError, RecursionError):
             raise ValueError("must be a list of objects in JSON") from None
 
-    @field_validator("listen", "admin_listen", "metrics_listen")
+    # A rule for two settings stands at the later one, so that each problem has a name and all are told at once.
+
+    @field_validator(*LISTENERS)
     @classmethod
-    def _address(cls, value: str) -> str:
-        if value:
-            address(value)
+    def _address(cls, value: str, info: ValidationInfo) -> str:
+        if value or info.field_name == "listen":
+            rules.apart(value, _listeners(info))
         return value
 
     @field_validator("upstream")
     @classmethod
-    def _loopback(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if parts.scheme != "http" or parts.path not in ("", "/") or parts.query or parts.username:
-            raise ValueError("must be http://HOST:PORT")
-        try:
-            port = parts.port
-        except ValueError:
-            port = 0
-        if port == 0:
-            raise ValueError("must have a port from 1 to 65535")
-        host = parts.hostname or ""
-        if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
-            raise ValueError("must be on loopback: Ollama has no login, so nothing else may reach it")
+    def _upstream(cls, value: str, info: ValidationInfo) -> str:
+        rules.upstream(value, _listeners(info))
+        return value
+
+    @field_validator("keep_options")
+    @classmethod
+    def _options(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        rules.among(value, RELOADING)
+        return value
+
+    @field_validator("keys")
+    @classmethod
+    def _apart(cls, value: tuple[Key, ...]) -> tuple[Key, ...]:
+        rules.keys(value)
+        return value
+
+    @field_validator("user_header")
+    @classmethod
+    def _header(cls, value: str) -> str:
+        rules.header(value)
+        return value
+
+    @field_validator("emf_namespace")
+    @classmethod
+    def _namespace(cls, value: str) -> str:
+        rules.namespace(value)
+        return value
+
+    @field_validator("otlp_endpoint")
+    @classmethod
+    def _endpoint(cls, value: str) -> str:
+        if value:
+            rules.endpoint(value)
+        return value
+
+    @field_validator("otlp_headers")
+    @classmethod
+    def _headers(cls, value: SecretStr) -> SecretStr:
+        rules.headers(value.get_secret_value())
+        return value
+
+    @field_validator("cache_url")
+    @classmethod
+    def _redis(cls, value: SecretStr) -> SecretStr:
+        if value:
+            rules.redis(value.get_secret_value())
         return value
 
     @field_validator("trusted_proxies")
@@ -182,29 +225,10 @@ class Settings(BaseSettings):
             ipaddress.ip_network(network)
         return value
 
-    @model_validator(mode="after")
-    def _together(self) -> Settings:
-        problems = []
-        ids = [key.id for key in self.keys]
-        if len(set(ids)) != len(ids):
-            problems.append("KEYS: two of them have the same id")
-        if len({key.sha256 for key in self.keys}) != len(ids):
-            problems.append("KEYS: two of them are the same key")
-        places = [where for where in (self.listen, self.admin_listen, self.metrics_listen) if where]
-        ports = [port for dummy, port in map(address, places) if port]
-        if len(set(ports)) != len(ports):
-            problems.append("LISTEN, ADMIN_LISTEN and METRICS_LISTEN need a port each")
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
 
-
-def address(text: str) -> tuple[str, int]:
-    """Host and port of `HOST:PORT`. Raises ValueError."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
-        raise ValueError("must be HOST:PORT")
-    return host.strip("[]"), int(port)
+def _listeners(info: ValidationInfo) -> dict[str, str]:
+    """The listeners that are known to be right."""
+    return {name: info.data[name] for name in LISTENERS if name in info.data}
 
 
 def read() -> Settings:
@@ -213,9 +237,10 @@ def read() -> Settings:
     unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
     problems = [f"{name}: there is no such setting" for name in unknown]
     given: dict[str, Any] = {}
-    path = os.environ.get(f"{PREFIX}CONFIG", "")
     try:
-        given = tomllib.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+        given = config_file.members(os.environ)
+    except config_file.Twice as error:
+        problems.append(f"{PREFIX}CONFIG: {error}")
     except OSError as error:
         problems.append(f"{PREFIX}CONFIG: the file cannot be read: {error.strerror}")
     except ValueError as error:

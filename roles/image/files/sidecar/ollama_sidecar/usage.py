@@ -17,6 +17,7 @@ from typing import Any
 
 from .routes import Dialect, Kind, Route
 
+HOLD = 1024 * 1024  # bytes of an event that is not whole; what is longer is none
 KEEP = 1024  # bytes at the end of an answer; the fields that are looked for take less than 400
 NANOSECONDS = 1e9
 _NUMBERS = re.compile(rb',"(\w+)":(\d+)')
@@ -191,26 +192,26 @@ _MEMBER = re.compile(rb',"usage":(?:null|\{(?:[^{}]|\{[^{}]*\})*\})')
 
 
 class InjectedMeter(UsageMeter):
-    """A stream of OpenAI's whose usage only we asked for: the client sees none of it."""
+    """A stream of OpenAI's whose usage only we asked for: the client sees none of it.
 
-    __slots__ = ("_held", "_last", "_usage")
+    Where no event ends for too long it is no such stream, and all is passed on as it is.
+    """
+
+    __slots__ = ("_given_up", "_held", "_last", "_usage")
 
     def __init__(self) -> None:
         super().__init__(OPENAI, stream=True)
-        self._held = self._last = self._usage = b""
+        self._held = bytearray()
+        self._last = self._usage = b""
+        self._given_up = False
 
     def feed(self, data: bytes) -> bytes:
-        held = len(self._held)
-        if held:
-            data = self._held + data
-        if data.endswith(b"\n\n"):
-            self._held = b""
-        else:
-            end = data.rfind(b"\n\n", max(0, held - 1)) + 2
-            if end < 2:
-                self._held = data
-                return b""
-            self._held, data = data[end:], data[:end]
+        if self._given_up:
+            return super().feed(data)
+        if self._held or not data.endswith(b"\n\n"):
+            data = self._whole(data)
+            if not data or self._given_up:
+                return data
         self._last = data
         if self._form.fault in data:
             self.error = True
@@ -220,10 +221,28 @@ class InjectedMeter(UsageMeter):
         return data
 
     def finish(self) -> bytes:
+        if self._given_up:
+            self._read(self._usage)
+            return super().finish()
         if self._form.end not in self._last + self._held:
             self.error = True
         self._read(self._usage)
-        return self._held
+        return bytes(self._held)
+
+    def _whole(self, data: bytes) -> bytes:
+        """The events that are whole with this piece; the rest is held."""
+        held = self._held
+        before = len(held)
+        held += data
+        end = held.rfind(b"\n\n", max(0, before - 1)) + 2
+        if end >= 2:
+            data = bytes(held[:end])
+            del held[:end]
+            return data
+        if len(held) <= HOLD:
+            return b""
+        self._given_up, self._held = True, bytearray()
+        return super().feed(bytes(held))
 
 
 def _without_usage(events: bytes) -> bytes:
@@ -270,8 +289,11 @@ def inject(body: dict[str, Any]) -> bool:
     options = body.get("stream_options")
     if options is None:
         options = {}
-    if not isinstance(options, dict) or options.get("include_usage") or _spelled(options, "include_usage"):
+    if not isinstance(options, dict) or _spelled(options, "include_usage"):
         return False
+    asked = options.get("include_usage")
+    if asked is not None and asked is not False:
+        return False  # it is asked for, or Ollama says that this is no such value
     body["stream_options"] = {**options, "include_usage": True}
     return True
 

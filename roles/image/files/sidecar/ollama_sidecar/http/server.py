@@ -6,21 +6,18 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import socket
 import struct
-import sys
-import termios
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http import StreamWriter
-from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
+from .connections import SERVER, Connections, Line, Unreadable, untaken
 from .exchange import BadBody, ClientGone, Exchange, Handler, Header, TooLarge
 
 LOG = logging.getLogger(__name__)
@@ -34,13 +31,11 @@ RESET = struct.pack("ii", 1, 0)  # close with RST
 
 
 class NoValues(logging.Filter):
-    """aiohttp's words for a request that it cannot read quote it, its key too: only the kind of mistake is told."""
+    """aiohttp's words may quote a request, its key too: only the kind of mistake is told."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         kind = record.exc_info[0] if isinstance(record.exc_info, tuple) else None
-        if kind is not None and issubclass(kind, HttpProcessingError):
-            record.levelno, record.levelname = logging.INFO, "INFO"  # it is the client's mistake, and it is told
-        record.msg, record.args = "a request could not be read: %s", (kind.__name__ if kind else "unknown",)
+        record.msg, record.args = "the server failed: %s", (kind.__name__ if kind else "unknown",)
         record.exc_info = record.exc_text = None
         return True
 
@@ -110,7 +105,7 @@ class AiohttpExchange:
     async def start(self, status: int, headers: Sequence[Header], *, close: bool = False, hold: bool = False) -> None:
         response = _Response(status=status, headers=CIMultiDict(headers))
         self.response = response
-        response.headers.setdefault("Server", "polycloud-ollama")
+        response.headers.setdefault("Server", SERVER)
         if "Content-Length" not in response.headers and self._request.version >= (1, 1) and not _bodiless(self, status):
             response.enable_chunked_encoding()
             self._chunked = True
@@ -143,12 +138,12 @@ class AiohttpExchange:
         return transport.get_write_buffer_size() < MANY
 
     async def drained(self) -> None:
-        left = _untaken(self._request.transport)
+        left = untaken(self._request.transport)
         # A task, since aiohttp's future must not be cancelled: the next wait would get it again.
         draining = asyncio.ensure_future(self._sent(self._request.writer.drain()))
         try:
             while not (await asyncio.wait({draining}, timeout=self._patience))[0]:
-                before, left = left, _untaken(self._request.transport)
+                before, left = left, untaken(self._request.transport)
                 if left >= before:
                     self.abort()
                     raise ClientGone
@@ -178,16 +173,6 @@ class AiohttpExchange:
             raise ClientGone from error
 
 
-def _untaken(transport: asyncio.WriteTransport | None) -> int:
-    """Bytes that the client has not taken: ours, and the kernel's, which takes more only when a third is free."""
-    if transport is None:
-        return 0
-    queued = bytearray(4)
-    with suppress(OSError):
-        fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, queued)
-    return transport.get_write_buffer_size() + int.from_bytes(queued, sys.byteorder)
-
-
 def _at_once(sending: Coroutine[Any, Any, None]) -> None:
     """Run what never waits."""
     with suppress(StopIteration):
@@ -201,7 +186,7 @@ def _bodiless(exchange: Exchange, status: int) -> bool:
 class AiohttpListener:
     """A Listener; `serve` makes it."""
 
-    def __init__(self, server: web.Server, sockets: asyncio.Server, patience: float) -> None:
+    def __init__(self, server: Connections, sockets: asyncio.Server, patience: float) -> None:
         self._server = server
         self._patience = patience
         self._sockets = sockets
@@ -210,9 +195,9 @@ class AiohttpListener:
     async def flushed(self, seconds: float) -> bool:
         now = asyncio.get_running_loop().time
         end, left, moved = now() + seconds, 0, now()
-        while untaken := sum(_untaken(connection.transport) for connection in self._server.connections):
-            if untaken != left:
-                left, moved = untaken, now()
+        while waits := sum(untaken(connection.transport) for connection in self._server.connections):
+            if waits != left:
+                left, moved = waits, now()
             if now() >= end or now() - moved >= self._patience:
                 return False
             await asyncio.sleep(LOOK_AGAIN)
@@ -225,14 +210,23 @@ class AiohttpListener:
 
 
 async def serve(
-    handler: Handler, host: str, port: int, *, backlog: int = 1024, patience: float = 60.0
+    handler: Handler,
+    host: str,
+    port: int,
+    *,
+    backlog: int = 1024,
+    patience: float = 60.0,
+    most: int = 4096,
+    unreadable: Unreadable = lambda status, peer: "",
 ) -> AiohttpListener:
     """Listen, and call `handler` for each request; it is cancelled when its client goes.
 
-    patience: seconds in which a client that has to send or to take something does not do so.
+    patience: seconds in which a client that has to send or to take something does not do so. most: connections at once.
+    unreadable: is told of what is no request.
     """
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        cast(Line, request.protocol).asked = True
         exchange = AiohttpExchange(request, patience)
         try:
             await handler(exchange)
@@ -243,9 +237,11 @@ async def serve(
             return web.Response(status=500)
         return exchange.response
 
-    server = web.Server(
+    server = Connections(
         handle,
-        handler_cancellation=True,
+        unreadable,
+        most=most,
+        patience=patience,
         access_log=None,
         logger=LOG,
         keepalive_timeout=75.0,

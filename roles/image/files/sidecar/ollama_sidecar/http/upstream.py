@@ -10,6 +10,7 @@ It speaks to one server on this machine, so it knows no TLS, no proxy, no redire
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Awaitable, Callable, Sequence
 from typing import cast
 
@@ -19,7 +20,6 @@ from .exchange import Answer, Header, Pieces, UpstreamError
 
 MANY = 256 * 1024  # bytes that wait for a slow client before Ollama's connection is read no further
 IDLE = 32  # connections kept
-STALE = 1.0  # seconds: a connection that Ollama had closed before says so at once
 END = b""
 Push = Callable[[bytes], bool]
 
@@ -128,6 +128,14 @@ class Connection(asyncio.Protocol):
     def reusable(self) -> bool:
         return self.complete and self._keep and self._whole and not self.lost and not self._headless
 
+    def quiet(self) -> bool:
+        """Whether a connection that rests can be asked: the kernel knows of an end, or of words, before the loop."""
+        if self.lost or self._transport is None or self._transport.is_closing():
+            return False
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return not poll.poll(0)
+
     def rest(self) -> None:
         """Forget the request; what comes from now on was not asked for."""
         self._unwatch()
@@ -199,9 +207,6 @@ class Connection(asyncio.Protocol):
             await self._more()
             full = False
         self._unwatch()
-
-    def now(self) -> float:
-        return self._loop.time()
 
     def abort(self) -> None:
         self.lost = True
@@ -310,14 +315,12 @@ class PooledUpstream:
     async def send(self, method: str, target: str, headers: Sequence[Header], body: bytes | Pieces) -> Answer:
         head = _head(method, target, headers, body)
         kept = self._take()
-        connection = kept or await self._open()
-        begin = connection.now()
         try:
-            return await self._ask(connection, method, head, body)
+            return await self._ask(kept or await self._open(), method, head, body)
         except UpstreamError as error:
-            # A kept connection may have been closed while the request was on its way; then all of them were. One that
-            # ends later may have been ended by the request itself, which must not hit Ollama twice.
-            if kept is None or error.timed_out or not isinstance(body, bytes) or connection.now() - begin > STALE:
+            # The connection may have been closed while the request was on its way, or by the request: Ollama must not
+            # do twice what it has begun to do.
+            if kept is None or error.timed_out or method not in ("GET", "HEAD") or body != b"":
                 raise
         await self.close()
         return await self._ask(await self._open(), method, head, body)
@@ -343,11 +346,12 @@ class PooledUpstream:
             self._idle.pop().abort()
 
     def _take(self) -> Connection | None:
-        """A kept connection."""
+        """A kept connection that Ollama has not closed, as after a restart."""
         while self._idle:
             connection = self._idle.pop()
-            if not connection.lost:
+            if connection.quiet():
                 return connection
+            connection.abort()
         return None
 
     async def _open(self) -> Connection:
