@@ -19,6 +19,7 @@ from .capabilities import DEFAULT_GPU_TYPE
 from .options import AciPlatform, InitContainer, Registry, Sidecar
 
 Body = dict[str, Any]
+Asked = tuple[str, int]  # path and port of a probe
 Aci = Deployment[AciPlatform]
 
 CONTAINER = "ollama"
@@ -89,7 +90,7 @@ def _ollama(deployment: Aci) -> Body:
         "resources": {"requests": _requests(deployment)},
     }
     if deployment.sidecar is None:
-        settings |= _reached(deployment.network.port, (), HEALTH, HEALTH)
+        settings |= _reached((HEALTH, deployment.network.port), (HEALTH, deployment.network.port))
     mounts = _mounts(deployment, True)
     if mounts:
         settings["volumeMounts"] = mounts
@@ -105,18 +106,21 @@ def _front(deployment: Aci) -> list[Body]:
         "image": sidecar.image,
         "environmentVariables": _variables(sidecar_environment(deployment, sidecar), sidecar_secrets(deployment)),
         "resources": {"requests": {"cpu": sidecar.cpu, "memoryInGB": sidecar.memory_gib}},
-        **_reached(deployment.network.port, (sidecar.metrics_port,), LIVE, READY),
+        **_reached((LIVE, sidecar.metrics_port), (READY, deployment.network.port)),
     }
     return [{"name": NAME, "properties": settings}]
 
 
-def _reached(port: int, others: tuple[int, ...], live: str, ready: str) -> Body:
-    """The ports of the container that clients reach, and its probes. live and ready: paths at the first port."""
-    http = {"port": port, "scheme": "http"}
+def _reached(live: Asked, ready: Asked) -> Body:
+    """The ports of the container that clients reach, and its probes.
+
+    Behind a sidecar liveness is asked where clients cannot take all connections.
+    """
+    probes = [{"httpGet": {"path": path, "port": port, "scheme": "http"}} for path, port in (live, ready)]
     return {
-        "ports": [{"port": each, "protocol": "TCP"} for each in (port, *others)],
-        "readinessProbe": {"httpGet": {"path": ready, **http}, **READINESS},
-        "livenessProbe": {"httpGet": {"path": live, **http}, **LIVENESS},
+        "ports": [{"port": port, "protocol": "TCP"} for port in dict.fromkeys((ready[1], live[1]))],
+        "readinessProbe": {**probes[1], **READINESS},
+        "livenessProbe": {**probes[0], **LIVENESS},
     }
 
 

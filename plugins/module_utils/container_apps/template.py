@@ -24,6 +24,7 @@ from .schedule import cron_window
 HEALTH_PATH = "/api/version"
 HTTP_RULE = "http"
 HOURS_RULE = "working-hours"
+Asked = tuple[str, int]  # path and port of a probe
 
 
 def template(deployment: Described) -> dict[str, Any]:
@@ -63,7 +64,8 @@ def _server(deployment: Described) -> dict[str, Any]:
         "resources": {"cpu": deployment.resources.cpu, "memory": f"{deployment.resources.memory_gib:g}Gi"},
     }
     if deployment.sidecar is None:
-        body["probes"] = _probes(deployment, HEALTH_PATH, HEALTH_PATH)
+        port = deployment.network.port
+        body["probes"] = _probes(deployment, (HEALTH_PATH, port), (HEALTH_PATH, port))
     if platform.command:
         body["command"] = list(platform.command)
     if platform.args:
@@ -84,7 +86,7 @@ def _sidecar(deployment: Described) -> list[dict[str, Any]]:
             "image": sidecar.image,
             "env": _variables(sidecar_environment(deployment, sidecar), sidecar_secrets(deployment)),
             "resources": {"cpu": sidecar.cpu, "memory": f"{sidecar.memory_gib:g}Gi"},
-            "probes": _probes(deployment, LIVE, READY),
+            "probes": _probes(deployment, (LIVE, sidecar.metrics_port), (READY, deployment.network.port)),
         }
     ]
 
@@ -148,16 +150,15 @@ def _volume(deployment: Described, name: str, storage_of_environment: str) -> di
     return volume
 
 
-def _probes(deployment: Described, live: str, ready: str) -> list[dict[str, Any]]:
+def _probes(deployment: Described, live: Asked, ready: Asked) -> list[dict[str, Any]]:
     """Startup covers the start of the server, not the load of a model: that is what the verification waits for.
 
-    live and ready: paths. Behind a sidecar the ingress sends requests only once the model is in memory.
+    Behind a sidecar liveness is asked where clients cannot take all connections, and the ingress sends requests only
+    once the model is in memory.
     """
     timeout = deployment.health.startup_timeout
     period = min(LONGEST_PERIOD, math.ceil(timeout / MOST_FAILURES))
-    port = deployment.network.port
-    alive = {"httpGet": {"path": live, "port": port, "scheme": "HTTP"}}
-    serves = {"httpGet": {"path": ready, "port": port, "scheme": "HTTP"}}
+    alive, serves = ({"httpGet": {"path": path, "port": port, "scheme": "HTTP"}} for path, port in (live, ready))
     return [
         {
             "type": "Startup",

@@ -19,28 +19,32 @@ from tests.helpers.scripted_ollama import scripted_ollama
 from tests.helpers.sidecar_yard import Yard, run, sidecar_yard
 
 PLACES = [
-    ({}, ("127.0.0.1", 8080)),
-    ({"SIDECAR_LISTEN": "0.0.0.0:80"}, ("127.0.0.1", 80)),
-    ({"SIDECAR_LISTEN": "[::]:80"}, ("::1", 80)),
-    ({"SIDECAR_LISTEN": "10.1.2.3:80"}, ("10.1.2.3", 80)),
+    ({}, ("127.0.0.1", 9091)),
+    ({"SIDECAR_METRICS_LISTEN": "0.0.0.0:80"}, ("127.0.0.1", 80)),
+    ({"SIDECAR_METRICS_LISTEN": "[::]:80"}, ("::1", 80)),
+    ({"SIDECAR_METRICS_LISTEN": "10.1.2.3:80", "SIDECAR_LISTEN": "10.1.2.3:81"}, ("10.1.2.3", 80)),
+    ({"SIDECAR_METRICS_LISTEN": ""}, ("127.0.0.1", 8080)),
+    ({"SIDECAR_METRICS_LISTEN": "", "SIDECAR_LISTEN": "10.1.2.3:81"}, ("10.1.2.3", 81)),
 ]
 
 
 @pytest.mark.parametrize(("environment", "place"), PLACES)
-def test_the_sidecar_is_asked_where_it_listens(environment: dict[str, str], place: tuple[str, int]) -> None:
+def test_the_sidecar_is_asked_where_clients_do_not_come_if_it_listens_there(
+    environment: dict[str, str], place: tuple[str, int]
+) -> None:
     assert livez.place(environment) == place
 
 
 def test_the_file_says_where_it_listens_unless_the_environment_does(tmp_path: Path) -> None:
     config = tmp_path / "sidecar.toml"
-    config.write_text('listen = "127.0.0.1:81"\nmodels = ["tiny"]\n')
+    config.write_text('metrics_listen = "127.0.0.1:81"\nmodels = ["tiny"]\n')
     assert livez.place({"SIDECAR_CONFIG": str(config)}) == ("127.0.0.1", 81)
-    assert livez.place({"SIDECAR_CONFIG": str(config), "SIDECAR_LISTEN": "127.0.0.1:82"}) == ("127.0.0.1", 82)
-    config.write_text('LISTEN = "127.0.0.1:83"\n')  # the settings take capitals too
+    assert livez.place({"SIDECAR_CONFIG": str(config), "SIDECAR_METRICS_LISTEN": "127.0.0.1:82"}) == ("127.0.0.1", 82)
+    config.write_text('METRICS_LISTEN = "127.0.0.1:83"\n')  # the settings take capitals too
     assert livez.place({"sidecar_config": str(config)}) == ("127.0.0.1", 83)
-    assert livez.place({"SIDECAR_CONFIG": str(config), "sidecar_listen": "127.0.0.1:84"}) == ("127.0.0.1", 84)
+    assert livez.place({"SIDECAR_CONFIG": str(config), "sidecar_metrics_listen": "127.0.0.1:84"}) == ("127.0.0.1", 84)
     config.write_text('models = ["tiny"]\n')
-    assert livez.place({"SIDECAR_CONFIG": str(config)}) == ("127.0.0.1", 8080)
+    assert livez.place({"SIDECAR_CONFIG": str(config)}) == ("127.0.0.1", 9091)
 
 
 def check(listen: str) -> subprocess.CompletedProcess[str]:
@@ -48,7 +52,12 @@ def check(listen: str) -> subprocess.CompletedProcess[str]:
     place = str(ROOT / "roles" / "image" / "files" / "sidecar")
     return subprocess.run(
         [sys.executable, "-S", "-m", "ollama_sidecar.livez"],
-        env={"PYTHONPATH": place, "SIDECAR_LISTEN": listen, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={
+            "PYTHONPATH": place,
+            "SIDECAR_METRICS_LISTEN": listen,
+            "SIDECAR_LISTEN": "",
+            "PYTHONDONTWRITEBYTECODE": "1",
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -57,7 +66,7 @@ def check(listen: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_sidecar_that_answers_lives_and_needs_no_library_to_be_asked() -> None:
     async def test(yard: Yard) -> None:
-        done = await asyncio.to_thread(check, f"127.0.0.1:{yard.port()}")
+        done = await asyncio.to_thread(check, f"127.0.0.1:{yard.port('metrics')}")
         assert (done.returncode, done.stderr) == (0, "")
 
     async def whole() -> None:

@@ -22,6 +22,11 @@ def variables(environment: Mapping[str, str]) -> dict[str, str]:
     return {name.upper(): value for name, value in environment.items() if name.upper().startswith(PREFIX)}
 
 
+def settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The settings in the environment, named as in the file."""
+    return {name.removeprefix(PREFIX).lower(): value for name, value in variables(environment).items()}
+
+
 def members(environment: Mapping[str, str]) -> dict[str, Any]:
     """What the file says, names in lower case. Raises OSError; ValueError where it is no TOML; Twice."""
     path = variables(environment).get(f"{PREFIX}CONFIG", "")

@@ -15,16 +15,17 @@ from collections.abc import Mapping
 
 from . import config_file
 
-DEFAULT = "0.0.0.0:8080"  # of the setting `listen`
-LOOPBACK = {DEFAULT.partition(":")[0]: "127.0.0.1", "::": "::1"}  # of an address that means all
+# The settings that say where it is asked, and what they are where nobody says. First that of the metrics: clients, who
+# may take all connections of the other one, do not reach it.
+DEFAULTS = {"metrics_listen": "0.0.0.0:9091", "listen": "0.0.0.0:8080"}
+LOOPBACK = {DEFAULTS["listen"].partition(":")[0]: "127.0.0.1", "::": "::1"}  # of an address that means all
 SECONDS = 3.0
 
 
 def place(environment: Mapping[str, str]) -> tuple[str, int]:
     """Host and port where the sidecar is asked. Raises OSError and ValueError, as its settings would."""
-    listen = config_file.variables(environment).get("SIDECAR_LISTEN")
-    if listen is None:
-        listen = str(config_file.members(environment).get("listen", DEFAULT))
+    given = config_file.members(environment) | config_file.settings(environment)
+    listen = next(filter(None, (str(given.get(name, default)) for name, default in DEFAULTS.items())), "")
     host, dummy, port = listen.rpartition(":")
     host = host.strip("[]")
     return LOOPBACK.get(host, host), int(port)

@@ -161,7 +161,7 @@ def test_clients_and_probes_reach_the_sidecar_and_nothing_else() -> None:
     assert [port["port"] for port in front["ports"]] == [11434, 9091]
     probes = {kind: front[kind]["httpGet"] for kind in ("livenessProbe", "readinessProbe")}
     assert {kind: (get["path"], get["port"]) for kind, get in probes.items()} == {
-        "livenessProbe": ("/livez", 11434),
+        "livenessProbe": ("/livez", 9091),
         "readinessProbe": ("/readyz", 11434),
     }
 

@@ -233,12 +233,12 @@ def test_the_ingress_and_every_probe_reach_the_sidecar_and_nothing_else() -> Non
     assert "probes" not in server
     assert {item["name"]: item.get("value") for item in server["env"]}["OLLAMA_HOST"] == "127.0.0.1:11435"
     probes = {probe["type"]: probe["httpGet"] for probe in front["probes"]}
-    assert {kind: get["path"] for kind, get in probes.items()} == {
-        "Startup": "/livez",
-        "Liveness": "/livez",
-        "Readiness": "/readyz",
+    port = properties["configuration"]["ingress"]["targetPort"]
+    assert {kind: (get["path"], get["port"]) for kind, get in probes.items()} == {
+        "Startup": ("/livez", 9091),
+        "Liveness": ("/livez", 9091),
+        "Readiness": ("/readyz", port),
     }
-    assert {get["port"] for get in probes.values()} == {properties["configuration"]["ingress"]["targetPort"]}
 
 
 def test_a_replica_has_the_time_to_drain() -> None:
