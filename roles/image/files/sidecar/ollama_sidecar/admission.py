@@ -200,7 +200,7 @@ class Admission:
         """The gate of a model that is known."""
         gate = self._gates.get(model)
         if gate is None:
-            gate = self._gates[model] = self._strange.pop(model, None) or Gate(*self._arguments)
+            gate = self._gates[model] = self._strange.get(model) or Gate(*self._arguments)
         return gate
 
     @asynccontextmanager
