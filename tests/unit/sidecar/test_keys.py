@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 from ollama_sidecar import keys
-from ollama_sidecar.keys import Client, KeyRing
+from ollama_sidecar.keys import Client, KeyRing, user_id
 from ollama_sidecar.reply import Reply
 from ollama_sidecar.settings import Key
 
@@ -129,7 +129,31 @@ def test_a_users_name_is_plain_wherever_it_goes(name: str) -> None:
     client = ring.client(CIMultiDict({"X-User": name}), "10.1.2.3")
     assert client.id.isascii()
     assert client.id.isprintable()
-    assert len(client.id) <= 69
+    assert len(client.id) <= 86
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Jörg", "Jürg"),
+        ("王", "李"),
+        ("a b", "a?b"),
+        ("x" * 64 + "@corp", "x" * 64 + "@evil"),
+        # What another's id looks like is no name that gets it.
+        ("Jörg", KeyRing([], ["10.0.0.0/8"], "X-User").client(CIMultiDict({"X-User": "Jörg"}), "10.1.2.3").id[5:]),
+    ],
+)
+def test_two_users_are_never_one(names: tuple[str, str]) -> None:
+    """The id names the tenant of the cache and the queue of admission."""
+    ring = KeyRing([], ["10.0.0.0/8"], "X-User")
+    one, other = (ring.client(CIMultiDict({"X-User": name}), "10.1.2.3").id for name in names)
+    assert one != other
+    assert ring.client(CIMultiDict({"X-User": names[0]}), "10.1.2.3").id == one
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_users_share_an_id_only_where_they_are_the_same(one: str, other: str) -> None:
+    assert (user_id(one) == user_id(other)) is (one == other)
 
 
 def test_a_key_may_ask_its_models_by_any_form_of_their_names() -> None:

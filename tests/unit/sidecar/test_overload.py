@@ -12,8 +12,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from tests.helpers.scripted_ollama import Asked, ScriptedOllama, chunk, chunked_head, scripted_ollama
-from tests.helpers.sidecar_yard import Answer, Client, Yard, request, run, sidecar_yard
+from tests.helpers.sidecar_yard import Answer, Client, Yard, request, run, sidecar_yard, until
 
 PLACES, CLIENTS, SECONDS = 4, 200, 3.0
 QUEUE, WAIT = 60, 0.5
@@ -136,3 +138,23 @@ def test_a_key_has_its_own_limit_at_once_and_in_a_minute() -> None:
                 assert 1 <= int(answer.header("Retry-After")) <= 60
 
     run(test())
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_model_has_its_places_once_whatever_it_is_called(known: bool) -> None:
+    """Also while nobody knows which models Ollama has."""
+    names = ["tiny", "tiny:local", "TINY:latest", "ollama://registry.ollama.ai/library/tiny"] * 3
+
+    async def test() -> tuple[int, list[int]]:
+        async with scripted_ollama(work) as ollama:
+            ollama.models = ["tiny:latest"] if known else []
+            ollama.loaded = []
+            async with sidecar_yard(ollama, num_parallel=1) as yard:
+                await until(lambda: not known or yard.sidecar.monitor.digests)
+                asking = [yard.ask("POST", "/api/generate", {"model": name}) for name in names]
+                answers = await asyncio.gather(*asking)
+                return ollama.most, [answer.status for answer in answers]
+
+    most, statuses = run(test())
+    assert statuses == [200] * len(names)
+    assert most == 1

@@ -371,3 +371,28 @@ def test_a_long_answer_with_pauses_is_not_silence() -> None:
             return await yard.ask("POST", "/api/chat", TINY)
 
     assert run(test()).body == PIECE * 6
+
+
+@pytest.mark.parametrize("status", ["503 Service Unavailable", "429 Too Many Requests"])
+@pytest.mark.parametrize("told", ["", "7"])
+def test_an_ollama_that_has_too_much_to_do_tells_when_to_come_again(status: str, told: str) -> None:
+    headers = ["Content-Type: application/json", *([f"Retry-After: {told}"] if told else [])]
+    raw = response(b'{"error":"server busy"}', status, headers)
+
+    async def test() -> Answer:
+        async with scripted_ollama(raw) as ollama, sidecar_yard(ollama) as yard:
+            return await yard.ask("POST", "/api/chat", TINY)
+
+    answer = run(test())
+    assert (answer.status, answer.body) == (int(status[:3]), b'{"error":"server busy"}')
+    given = answer.header("Retry-After")
+    assert given == told if told else 1 <= int(given) <= 60
+
+
+def test_an_error_of_another_kind_is_left_as_it_is() -> None:
+    async def test() -> Answer:
+        raw = response(b'{"error":"broken"}', "500 Internal Server Error")
+        async with scripted_ollama(raw) as ollama, sidecar_yard(ollama) as yard:
+            return await yard.ask("POST", "/api/chat", TINY)
+
+    assert run(test()).header("Retry-After") == ""

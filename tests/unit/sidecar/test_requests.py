@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from time import process_time
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ollama_sidecar import requests
 from ollama_sidecar.reply import Reply
-from ollama_sidecar.requests import RELOADING, TOKENS, Asked, canonical
+from ollama_sidecar.requests import RELOADING, TOKENS, Asked, canonical, read
 from ollama_sidecar.routes import INFERENCE
 
 ROUTES = {route.name: route for route in INFERENCE}
@@ -59,6 +60,19 @@ def options(body: dict[str, Any], **limits: Any) -> Any:
         # A host of that name, not Ollama's own namespace.
         ("library/team/tiny", "library/team/tiny:latest"),
         ("tiny:cloud", "tiny:cloud"),
+        # Where it is may be said; that is no part of the name.
+        ("tiny:local", "tiny:latest"),
+        ("tiny:1b: LOCAL ", "tiny:1b"),
+        ("tiny:latest:local", "tiny:latest"),
+        ("team/tiny:local", "team/tiny:latest"),
+        ("tiny-local", "tiny-local:latest"),
+        # Any scheme, and a host that is left out.
+        ("ollama://registry.ollama.ai/library/tiny:latest", "tiny:latest"),
+        ("://REGISTRY.ollama.ai/library/tiny", "tiny:latest"),
+        ("x:///library/tiny:local", "tiny:latest"),
+        ("hf://hf.co/team/tiny", "hf.co/team/tiny:latest"),
+        # Ollama refuses it, so it must not pass for another.
+        ("foo://tiny", "foo://tiny:latest"),
     ],
 )
 def test_a_name_has_one_form(written: str, meant: str) -> None:
@@ -264,3 +278,41 @@ def test_no_bytes_break_the_reader(raw: bytes) -> None:
     for body in (raw, b'{"model":"m","prompt":"' + raw + b'"}'):
         with suppress(Reply):
             assert requests.read(CHAT, body).model
+
+
+@pytest.mark.parametrize(
+    "filling",
+    [
+        b"[" + b"{}," * 200_001 + b"0]",
+        b"[" + b"[]," * 200_001 + b"0]",
+        b"[" + b"1," * 250_001 + b"0]",
+        b"[" * 200_001,
+    ],
+)
+def test_a_body_of_too_many_values_is_refused_before_it_is_read(filling: bytes) -> None:
+    """48 MiB of empty objects took 8 seconds, in which nobody was answered, and 1.5 GB."""
+    with pytest.raises(Reply) as told:
+        read(ROUTES["/api/chat"], b'{"model":"tiny","x":' + filling)
+    assert (told.value.status, told.value.reason) == (413, "body")
+
+
+def test_a_long_text_and_an_image_have_few_values() -> None:
+    prompt = "One, two, three {four} [five]. " * 30_000
+    body = {"model": "tiny", "prompt": prompt, "images": ["A" * 2**20]}
+    assert read(ROUTES["/api/generate"], json.dumps(body).encode()).data == body
+
+
+def test_a_member_that_is_there_twice_is_found_among_many() -> None:
+    """Not by a look at each for each: 64 KiB would take seconds."""
+    members = ",".join(f'"a{number}":0' for number in range(100_000))
+    begin = process_time()
+    with pytest.raises(Reply, match="a99999"):
+        read(ROUTES["/api/chat"], f'{{"model":"tiny",{members},"a99999":0}}'.encode())
+    assert process_time() - begin < 2.0  # 0.1 where nothing else runs
+
+
+def test_what_was_read_is_forgotten_when_the_body_is_written() -> None:
+    request = asked({"model": "tiny", "keep_alive": 1, "prompt": "hello"})
+    assert request.data == {}
+    assert json.loads(request.give()) == {"model": "tiny", "prompt": "hello"}
+    assert request.body == b""

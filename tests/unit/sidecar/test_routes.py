@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ollama_sidecar import routes
-from ollama_sidecar.routes import Kind, Refused
+from ollama_sidecar.reply import error_body
+from ollama_sidecar.routes import ADMIN, DRAIN, HEALTH, INFERENCE, METRICS, SHOW, Dialect, Kind, Refused, dialect
 
 from tests.helpers.scripted_ollama import response, scripted_ollama
 from tests.helpers.sidecar_yard import Answer, request, run, sidecar_yard
@@ -134,11 +135,57 @@ def test_the_admin_listener_has_ollamas_own_routes_and_the_metrics_listener_none
     assert run(test()) == [200, 200, 200, 200, 200, 200, 404, 404, 404]
 
 
-def test_a_page_in_a_browser_cannot_use_the_admin_listener() -> None:
-    async def test() -> tuple[int, int]:
+@pytest.mark.parametrize(
+    ("method", "target"),
+    [
+        ("DELETE", "/api/delete"),
+        ("POST", "/api/chat"),
+        ("GET", "/api/tags"),
+        ("POST", "/drain"),
+        ("GET", "/drain"),
+        ("GET", "/metrics"),
+        ("GET", "/livez"),
+        ("GET", "/nothing"),
+    ],
+)
+def test_a_page_in_a_browser_cannot_use_the_admin_listener(method: str, target: str) -> None:
+    async def test() -> tuple[int, int, bool]:
         async with scripted_ollama() as ollama, sidecar_yard(ollama) as yard:
             headers = {"Origin": "https://page.example.org"}
-            answer = await yard.ask("DELETE", "/api/delete", {"model": "tiny"}, headers, listener="admin")
-            return answer.status, len(ollama.asked)
+            answer = await yard.ask(method, target, {"model": "tiny"}, headers, listener="admin")
+            assert (await yard.record()).rejected == "policy"
+            return answer.status, len(ollama.asked), yard.sidecar.life.draining
 
-    assert run(test()) == (403, 0)
+    assert run(test()) == (403, 0, False)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "status", "words"),
+    [
+        ("GET", "/v1/chat/completions", 405, Dialect.OPENAI),
+        ("POST", "/v1/nope?a=b", 404, Dialect.OPENAI),
+        ("POST", "/v1//chat/completions", 404, Dialect.OPENAI),
+        ("POST", "/v1/messagesx", 404, Dialect.OPENAI),
+        ("DELETE", "/v1/messages", 405, Dialect.ANTHROPIC),
+        ("GET", "/v1/messages/x", 404, Dialect.ANTHROPIC),
+        ("POST", "/v1/messages/count_tokens?beta=true", 404, Dialect.ANTHROPIC),
+        ("GET", "/api/chat", 405, Dialect.OLLAMA),
+        ("GET", "/nothing", 404, Dialect.OLLAMA),
+    ],
+)
+def test_what_is_no_route_is_refused_in_the_words_of_its_api(
+    method: str, target: str, status: int, words: Dialect
+) -> None:
+    async def test() -> Answer:
+        async with scripted_ollama() as ollama, sidecar_yard(ollama) as yard:
+            return await yard.ask(method, target)
+
+    answer = run(test())
+    assert answer.status == status
+    message = "not found" if status == 404 else "method not allowed"
+    assert answer.json() == error_body(words, status, message)
+
+
+def test_each_route_has_the_dialect_of_its_path() -> None:
+    for route in (*INFERENCE, *SHOW, *ADMIN, *HEALTH, *DRAIN, *METRICS):
+        assert dialect(route.name) is route.dialect

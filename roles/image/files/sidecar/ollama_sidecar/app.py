@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from . import descriptors, gpu, logs
 from .access_log import AccessLog, Output
 from .admission import Admission
+from .bodies import Bodies
 from .cache import ResponseCache
 from .emf import Emf
 from .http.exchange import Handler, Listener
@@ -38,6 +39,7 @@ from .settings import Settings, address
 
 LOG = logging.getLogger(__name__)
 VERSION = "0.1.0"
+LAST_WORDS = 1.0  # seconds in which clients are told that they are cut
 Observer = Callable[[Record], None]
 
 
@@ -72,6 +74,7 @@ class Sidecar:
             self.upstream,
             self.admission,
             KeyRing(settings.keys, settings.trusted_proxies, settings.user_header),
+            Bodies(max(settings.bodies_bytes, settings.body_bytes)),
             self.life,
             self.monitor,
             Service(self.life, self.monitor, self.metrics.render, settings.drain_token_sha256),
@@ -135,6 +138,9 @@ class Sidecar:
         LOG.info("draining, %d requests are running", self.life.working)
         if not await self.life.idle(end - now()):
             LOG.warning("%d requests were cut: they took longer than drain_seconds", self.life.working)
+            self.life.end()
+            end = now() + LAST_WORDS
+            await self.life.idle(LAST_WORDS)
         # Ollama is done with them, their clients may not have taken all of it.
         for listener in self.listeners.values():
             if not await listener.flushed(max(0.0, end - now())):

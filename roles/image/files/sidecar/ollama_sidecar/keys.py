@@ -23,7 +23,8 @@ from .settings import Key
 MINUTE = 60.0
 LONGEST = 4096  # characters of a key that are looked at
 ANYBODY = "-"
-STRANGE = re.compile(r"[^\x21-\x7e]")
+STRANGE = re.compile(r"[^\x21-\x7e]|~")  # the sign that is before a hash would let one pass for another
+LONGEST_USER = 64
 
 
 def digest(secret: str) -> str:
@@ -35,6 +36,15 @@ def new() -> tuple[str, str]:
     """A new key and its hash."""
     secret = f"pc-{secrets.token_urlsafe(32)}"
     return secret, digest(secret)
+
+
+def user_id(user: str) -> str:
+    """A user as log, queue and cache know one: printable ASCII, and never the same for two.
+
+    Where that is not the whole name, the name's hash follows, so that who shares the readable part shares nothing else.
+    """
+    plain = STRANGE.sub("?", user)[:LONGEST_USER]
+    return f"user:{plain}" if plain == user else f"user:{plain}~{digest(user)[:16]}"
 
 
 @dataclass(slots=True)
@@ -91,8 +101,7 @@ class KeyRing:
         """Who asks. Raises Reply."""
         user = headers.get(self._user_header, "") if self._trusted else ""
         if user and self._trusts(peer):
-            # Printable ASCII only: it goes into the log.
-            return Client(f"user:{STRANGE.sub('?', user)[:64]}")
+            return Client(user_id(user))
         if not self._clients:
             if self._trusted:
                 raise unauthorized()

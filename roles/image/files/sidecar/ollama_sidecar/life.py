@@ -8,27 +8,42 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+from .reply import Reply, busy
 
 
 class Life:
-    """Counts the work that is under way."""
+    """Counts the work that is under way. over: its time is, too."""
 
     def __init__(self) -> None:
         self.draining = False
         self.working = 0
         self.leaving = asyncio.Event()
+        self.over = False
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._idle = asyncio.Event()
         self._idle.set()
 
     @contextmanager
     def work(self) -> Iterator[None]:
-        """Something that a drain waits for."""
+        """Something of this task that a drain waits for. Raises Reply where it is ended by `end`."""
+        task = asyncio.current_task()
         self.working += 1
         self._idle.clear()
+        if task is not None:
+            self._tasks.add(task)
         try:
             yield
+        except asyncio.CancelledError:
+            # Its client may have gone in the same moment.
+            if not self.over or task is None or task.uncancel():
+                raise
+            raise stopping() from None
         finally:
             self.working -= 1
+            if task is not None:
+                self._tasks.discard(task)
             if not self.working:
                 self._idle.set()
 
@@ -38,6 +53,12 @@ class Life:
         if leave:
             self.leaving.set()
 
+    def end(self) -> None:
+        """Stop what still runs, wherever it is; nothing may begin any more."""
+        self.draining = self.over = True
+        for task in self._tasks:
+            task.cancel()
+
     async def idle(self, seconds: float) -> bool:
         """Wait until nothing runs, at most so long; whether nothing does."""
         try:
@@ -46,3 +67,8 @@ class Life:
         except TimeoutError:
             return False
         return True
+
+
+def stopping() -> Reply:
+    """What is said instead of an answer at the end."""
+    return busy(503, "this server is stopping", "draining", 1)

@@ -16,29 +16,32 @@ from time import monotonic  # the loop of uvloop counts milliseconds
 from typing import Protocol
 
 from . import cache_key, listing, requests
-from .admission import Admission, Rejected
+from .admission import OTHER, Admission, Rejected
+from .bodies import Bodies, Share
 from .cache import Fetch, ResponseCache
 from .cache_flight import Flight
 from .http.exchange import Answer, BadBody, ClientGone, Exchange, Header, Pieces, TooLarge, Upstream, UpstreamError
 from .keys import Client, KeyRing
-from .life import Life
+from .life import Life, stopping
 from .logs import told
 from .monitor import CHANGING, Monitor
 from .record import Record
 from .reply import JSON, Reply, busy, error_body, error_line, send_bytes, send_json
 from .requests import Asked, canonical
-from .routes import Dialect, Kind, Refused, Route, Router
+from .routes import Dialect, Kind, Refused, Route, Router, dialect
 from .service import Service
 from .settings import Settings
 from .usage import InjectedMeter, Meter, inject, meter_for
 
 LOG = logging.getLogger(__name__)
-OTHER = "other"
 PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # What Ollama needs to know of a request; it gets no key, no cookie, no address and no Origin, which it would refuse.
 PASSED_ON = ("Content-Type", "Accept", "User-Agent")
 # Their streams tell tokens only to those who ask for it.
 COUNTED_ON_REQUEST = ("/v1/chat/completions", "/v1/completions")
+# What Ollama says when it has too much to do; it does not say when to come again.
+BUSY = (429, 503)
+STOPPED = "This server is stopping."
 # Without it nginx in front holds a stream until a buffer is full.
 NOT_HELD = ("X-Accel-Buffering", "no")
 # They belong to one connection (RFC 9110, 7.6.1), or are written anew.
@@ -67,6 +70,7 @@ class Parts:
     upstream: Upstream
     admission: Admission
     keys: KeyRing
+    bodies: Bodies
     life: Life
     monitor: Monitor
     service: Service
@@ -102,30 +106,32 @@ class Proxy:
 
     async def _answer(self, exchange: Exchange, record: Record) -> bool:
         """Whether the request is one to be counted: probes and scrapes are not."""
-        dialect = Dialect.OLLAMA
+        words = dialect(exchange.target)
+        record.dialect = words.value
         try:
+            if self._open:
+                _no_page(exchange)
             route = self._route(exchange)
-            record.route, dialect = route.name, route.dialect
-            record.dialect = dialect.value
+            record.route = route.name
             if route.kind in (Kind.HEALTH, Kind.DRAIN, Kind.METRICS):
                 await self._parts.service(exchange, route, trusted=self._open)
                 return False
             await self._pass(exchange, record, route)
         except Reply as reply:
-            await _refuse(exchange, record, dialect, reply)
+            await _refuse(exchange, record, words, reply)
         except TooLarge:
             most = self._parts.settings.body_bytes
-            await _refuse(exchange, record, dialect, Reply(413, f"the body is larger than {most} bytes", "body"))
+            await _refuse(exchange, record, words, Reply(413, f"the body is larger than {most} bytes", "body"))
         except BadBody as error:
-            await _refuse(exchange, record, dialect, Reply(error.status, str(error), "body"))
+            await _refuse(exchange, record, words, Reply(error.status, str(error), "body"))
         except UpstreamError as error:
             status = 504 if error.timed_out else 502
-            await _refuse(exchange, record, dialect, Reply(status, str(error), "upstream"))
+            await _refuse(exchange, record, words, Reply(status, str(error), "upstream"))
         except ConnectionError:
             raise
         except Exception as error:  # noqa: BLE001 - a mistake of ours harms one request
             LOG.error("request %s failed: %s", record.id, told(error))
-            await _refuse(exchange, record, dialect, Reply(500, "internal error", "internal"))
+            await _refuse(exchange, record, words, Reply(500, "internal error", "internal"))
         return True
 
     def _route(self, exchange: Exchange) -> Route:
@@ -137,11 +143,10 @@ class Proxy:
 
     async def _pass(self, exchange: Exchange, record: Record, route: Route) -> None:
         parts = self._parts
-        if parts.life.draining and not self._open:
-            raise busy(503, "this server is stopping", "draining", 1)
+        if parts.life.over or (parts.life.draining and not self._open):
+            raise stopping()
         with parts.life.work():
             if self._open:
-                _no_page(exchange)
                 await self._operate(exchange, record, route)
                 return
             client = parts.keys.client(exchange.headers, exchange.peer)
@@ -150,8 +155,8 @@ class Proxy:
                 await self._read(exchange, record, route, client)
                 return
             client.count(record.began)
-            with client.busy():
-                await self._ask(exchange, record, route, client.allowed)
+            with client.busy(), Share(parts.bodies) as share:
+                await self._ask(exchange, record, route, client.allowed, share)
 
     async def _operate(self, exchange: Exchange, record: Record, route: Route) -> None:
         """What operators ask. The monitor hears of a change of models before they can see that it is done."""
@@ -187,13 +192,14 @@ class Proxy:
         content_type = next((value for name, value in answer.headers if name.lower() == "content-type"), JSON)
         record.bytes_out = await send_bytes(exchange, answer.status, body, content_type, [("X-Request-Id", record.id)])
 
-    async def _ask(self, exchange: Exchange, record: Record, route: Route, allowed: Callable[[str], bool]) -> None:
+    async def _ask(
+        self, exchange: Exchange, record: Record, route: Route, allowed: Callable[[str], bool], share: Share
+    ) -> None:
         """A request to a model."""
         if exchange.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise Reply(415, "the body must not be compressed", "policy")
-        raw = await exchange.body(self._parts.settings.body_bytes)
-        record.bytes_in = len(raw)
-        asked = requests.read(route, raw)
+        asked = requests.read(route, await self._body(exchange, record, share))
+        asked.sent = share.release
         record.stream = asked.stream
         record.model = self._label(asked.model)
         if self._allowed and asked.model not in self._allowed:
@@ -210,9 +216,14 @@ class Proxy:
         )
         if route.kind is Kind.READ:
             requests.encode(asked)
-            await self._forward(exchange, record, route, None, asked.body)
+            await self._forward(exchange, record, route, None, asked.give(), asked.sent)
             return
         await self._ask_model(exchange, record, route, asked)
+
+    async def _body(self, exchange: Exchange, record: Record, share: Share) -> bytes:
+        raw = await share.read(exchange, self._parts.settings.body_bytes)
+        record.bytes_in = len(raw)
+        return raw
 
     async def _ask_model(self, exchange: Exchange, record: Record, route: Route, asked: Asked) -> None:
         key = self._cache_key(exchange, record, route, asked)
@@ -230,8 +241,8 @@ class Proxy:
                 return
             meter = meter_for(route, asked.stream, injected)
         async with AsyncExitStack() as stack:
-            await self._place(stack, record)
-            await self._forward(exchange, record, route, meter, asked.body)
+            await self._place(stack, record, asked.model)
+            await self._forward(exchange, record, route, meter, asked.give(), asked.sent)
 
     def _cache_key(self, exchange: Exchange, record: Record, route: Route, asked: Asked) -> str:
         """The name of the answer in the cache; empty where it is not for the cache. To be asked before `inject`."""
@@ -251,7 +262,7 @@ class Proxy:
             record.shared = True
             async with AsyncExitStack() as stack:
                 stack.callback(self._parts.worked, record)
-                await self._place(stack, record)
+                await self._place(stack, record, record.model)
                 answer = await self._parts.upstream.send(method, target, headers, body)
                 try:
                     flight.start(answer.status, _back(answer.headers, meter))
@@ -261,10 +272,12 @@ class Proxy:
 
         return fetch
 
-    async def _place(self, stack: AsyncExitStack, record: Record) -> None:
-        gate, begin = self._parts.admission.gate(record.model), monotonic()
+    async def _place(self, stack: AsyncExitStack, record: Record, model: str) -> None:
+        admission, key, begin = self._parts.admission, record.key, monotonic()
+        known = record.model != OTHER
         try:
-            await stack.enter_async_context(gate.place(record.key))
+            place = admission.gate(model).place(key) if known else admission.strange(model, key)
+            await stack.enter_async_context(place)
         except Rejected as rejected:
             message = "too many requests wait for this model"
             if rejected.reason == "queue_timeout":
@@ -278,11 +291,21 @@ class Proxy:
         return model if model in self._allowed or model in self._parts.monitor.digests else OTHER
 
     async def _forward(
-        self, exchange: Exchange, record: Record, route: Route, meter: Meter | None, body: bytes | Pieces
+        self,
+        exchange: Exchange,
+        record: Record,
+        route: Route,
+        meter: Meter | None,
+        body: bytes | Pieces,
+        sent: Callable[[], None] | None = None,
     ) -> None:
+        """sent: is called when Ollama has the body."""
         if callable(body) and exchange.method in ("GET", "HEAD"):
             body = b""
         answer = await self._parts.upstream.send(exchange.method, exchange.target, _passed_on(exchange), body)
+        body = b""
+        if sent is not None:
+            sent()
         await self._hand_on(exchange, record, route, meter, answer)
 
     async def _hand_on(
@@ -297,11 +320,20 @@ class Proxy:
             more = [("X-Cache", record.cache)] if record.cache else []
             if record.stream:
                 more.append(NOT_HELD)
+            if answer.status in BUSY and not any(name.lower() == "retry-after" for name, dummy in back):
+                more.append(("Retry-After", str(self._parts.admission.retry_after(record.model))))
             await exchange.start(answer.status, [*back, ("X-Request-Id", record.id), *more], hold=answer.ready)
             await copy.run(answer)
             await exchange.finish()
         except UpstreamError as error:
-            await _broken(exchange, record, route.dialect, error, copy.last)
+            record.broken = "timeout" if error.timed_out else "upstream"
+            await _broken(exchange, record, route.dialect, str(error), copy.last)
+        except asyncio.CancelledError:
+            if self._parts.life.over:
+                answer.close()  # else more of it may follow the error
+                record.broken = "draining"
+                await _broken(exchange, record, route.dialect, STOPPED, copy.last)
+            raise
         finally:
             answer.close()
 
@@ -357,12 +389,11 @@ class _Copy:
         return self._exchange.push(data)
 
 
-async def _broken(exchange: Exchange, record: Record, dialect: Dialect, error: UpstreamError, last: bytes) -> None:
+async def _broken(exchange: Exchange, record: Record, dialect: Dialect, error: str, last: bytes) -> None:
     """Tell the client that the answer which it has begun to read will not be whole."""
-    record.broken = "timeout" if error.timed_out else "upstream"
     LOG.warning("request %s broke off: %s", record.id, error)
     if record.stream:
-        exchange.push(error_line(dialect, str(error), last))
+        exchange.push(error_line(dialect, error, last))
         await asyncio.sleep(0)
     exchange.abort()
 

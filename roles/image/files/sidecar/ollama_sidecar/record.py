@@ -14,7 +14,7 @@ class Record:
 
     route: the name of the route, `other` where there is none. model: a known name, else `other`, empty where none is
     asked. key: the key's id, `-` without one. status: what the client got, 499 where it went before. rejected: why the
-    sidecar itself refused (queue_full, queue_timeout, rate, draining, policy, ...). cache: hit, miss or bypass.
+    sidecar itself refused (queue_full, queue_timeout, rate, draining, policy, bodies, ...). cache: hit, miss or bypass.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Record:
     load: float | None = None
     shared: bool = False  # its answer may be others' too, so its tokens are counted when that ends, not with it
     disconnected: bool = False
-    broken: str = ""  # why an answer that had begun is not whole: upstream, timeout, error
+    broken: str = ""  # why an answer that had begun is not whole: upstream, timeout, error, draining
 
     @property
     def duration(self) -> float:

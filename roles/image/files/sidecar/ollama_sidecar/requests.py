@@ -10,6 +10,8 @@ merges those that come twice. Both are refused, so that what is judged here is w
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +23,10 @@ RELOADING = ("num_ctx", "num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thr
 # Members beside them that do so too, or that pin or drop the model.
 DISTURBING = ("keep_alive", "shift")
 # Members that are read here or by Ollama to that effect.
-READ = ("model", "name", "stream", "stream_options", "options", "max_tokens", "max_output_tokens", *DISTURBING)
+READ = frozenset(
+    {"model", "name", "stream", "stream_options", "options", "max_tokens", "max_output_tokens", *DISTURBING}
+)
+OPTIONS = frozenset({*RELOADING, "num_predict"})
 # Where each API has the most tokens of an answer; Ollama's own have it in `options`.
 TOKENS = {
     "/api/generate": "num_predict",
@@ -31,30 +36,61 @@ TOKENS = {
     "/v1/responses": "max_output_tokens",
     "/v1/messages": "max_tokens",
 }
-REGISTRY = "registry.ollama.ai/"
+REGISTRY = "registry.ollama.ai"
+# What a large body may hold: reading it holds up everybody, and an empty object of 3 bytes takes 64 in memory.
+LARGE = 64 * 1024
+MOST_OBJECTS = 200_000  # objects and lists: `{` and `[`, those in texts counted too
+MOST_VALUES = 250_000  # commas
+
+
+def _nothing() -> None:
+    pass
 
 
 @dataclass(slots=True)
 class Asked:
-    """A request to a model. model: canonical. body: what Ollama gets. data: the same, read. changed: by us."""
+    """A request to a model. model: canonical. body: what Ollama gets. data: the same, read; until `encode`.
+
+    changed: by us. sent: to be called when the body is in memory no more.
+    """
 
     model: str
     stream: bool
     data: dict[str, Any]
     body: bytes
     changed: bool = False
+    sent: Callable[[], None] = _nothing
+
+    def give(self) -> bytes:
+        """The body, to the one who sends it: nothing else keeps it."""
+        body, self.body = self.body, b""
+        return body
 
 
 def canonical(name: str) -> str:
-    """A model's name as Ollama understands it: `tiny` is `tiny:latest`, and the case does not matter."""
-    short = name.strip().lower().removeprefix("https://").removeprefix("http://").removeprefix(REGISTRY)
-    if short.count("/") == 1:
-        short = short.removeprefix("library/")
-    return short if ":" in short.rpartition("/")[2] else f"{short}:latest"
+    """A model's name as Ollama understands it: `tiny` is `tiny:latest`, and the case does not matter.
+
+    As in internal/modelref/modelref.go and types/model/name.go (0.24.0): first `:local` is cut off, which says where it
+    is; then `scheme://host/namespace/model:tag` is taken apart from its end, and the scheme does not matter.
+    """
+    short = name.strip().lower()
+    rest, dummy, source = short.rpartition(":")
+    if source.strip() == "local":
+        short = rest
+    parts = short.rsplit("/", 2)
+    if len(parts) == 3:
+        parts[0] = parts[0].split("://", 1)[-1]
+        if parts[0] in ("", REGISTRY):
+            del parts[0]
+    if len(parts) == 2 and parts[0] == "library":
+        del parts[0]
+    return "/".join(parts) if ":" in parts[-1] else f"{'/'.join(parts)}:latest"
 
 
 def read(route: Route, raw: bytes) -> Asked:
     """Read a request's body. Raises Reply."""
+    if len(raw) > LARGE and (raw.count(b"{") + raw.count(b"[") > MOST_OBJECTS or raw.count(b",") > MOST_VALUES):
+        raise Reply(413, f"the body has more than {MOST_OBJECTS} brackets or {MOST_VALUES} commas", "body")
     try:
         data = _DECODER.decode(raw.decode("utf-8"))
     except _Twice as error:
@@ -85,16 +121,17 @@ def tame(asked: Asked, route: Route, *, max_num_ctx: int, max_num_predict: int, 
 
 
 def encode(asked: Asked) -> None:
-    """Write the body anew where the request was changed. Raises Reply."""
+    """Write the body anew where the request was changed, and forget what was read: it is as large. Raises Reply."""
     if asked.changed:
         try:
             asked.body = json.dumps(asked.data, separators=(",", ":"), allow_nan=False).encode()
         except (ValueError, RecursionError):
             raise Reply(400, "the body has a number that is too large, or is nested too deep", "policy") from None
+    asked.data = {}
 
 
 def _tame_options(asked: Asked, options: dict[str, Any], max_num_ctx: int, keep: frozenset[str]) -> None:
-    _exact(options, (*RELOADING, "num_predict"))
+    _exact(options, OPTIONS)
     wanted = options.get("num_ctx")
     for name in RELOADING:
         if name in options and name not in keep and not (name == "num_ctx" and max_num_ctx):
@@ -141,8 +178,8 @@ class _Twice(ValueError):
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        names = [name for name, dummy in pairs]
-        raise _Twice(json.dumps(next(name for name in names if names.count(name) > 1)[:40]))
+        twice = next(name for name, number in Counter(name for name, dummy in pairs).items() if number > 1)
+        raise _Twice(json.dumps(twice[:40]))
     return members
 
 
@@ -154,7 +191,7 @@ def _no_number(text: str) -> None:
 _DECODER = json.JSONDecoder(object_pairs_hook=_members, parse_constant=_no_number)
 
 
-def _exact(data: dict[str, Any], names: tuple[str, ...]) -> None:
+def _exact(data: dict[str, Any], names: frozenset[str]) -> None:
     """Refuse another spelling of a member that is judged."""
     for member in data:
         if member not in names and member.casefold() in names:

@@ -96,6 +96,14 @@ _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 LONGEST = 256
 
 
+def dialect(target: str) -> Dialect:
+    """Whose words a client of this path reads, also where the path is no route."""
+    path = target.partition("?")[0]
+    if not path.startswith("/v1/"):
+        return Dialect.OLLAMA
+    return ANTHROPIC if f"{path}/".startswith("/v1/messages/") else OPENAI
+
+
 class Router:
     """The routes of one listener."""
 

@@ -79,7 +79,10 @@ class Settings(BaseSettings):
     )
     max_queued: int = Field(default=64, ge=0, le=100_000, description="Requests of a model that wait at most.")
     queue_seconds: float = Field(default=30.0, gt=0, le=3600, description="How long a request waits at most.")
-    body_bytes: int = Field(default=52_428_800, ge=1024, le=2**31, description="Largest request.")
+    body_bytes: int = Field(default=33_554_432, ge=1024, le=2**31, description="Largest request.")
+    bodies_bytes: int = Field(
+        default=67_108_864, ge=1024, le=2**33, description="All requests in memory at once; one of them always fits."
+    )
     connect_seconds: float = Field(default=5.0, gt=0, le=60, description="Time to connect to Ollama.")
     silence_seconds: float = Field(default=600.0, gt=0, le=86_400, description="How long Ollama may send nothing.")
     client_seconds: float = Field(

@@ -19,6 +19,7 @@ import httptools
 from .exchange import Answer, Header, Pieces, UpstreamError
 
 MANY = 256 * 1024  # bytes that wait for a slow client before Ollama's connection is read no further
+LARGE = 256 * 1024  # bytes of a body that is not copied to go with its head
 IDLE = 32  # connections kept
 END = b""
 Push = Callable[[bytes], bool]
@@ -160,7 +161,11 @@ class Connection(asyncio.Protocol):
         self._watch_anew()
         self._whole = isinstance(body, bytes)
         if isinstance(body, bytes):
-            self._write(head + body)
+            if len(body) <= LARGE:
+                self._write(head + body)
+            else:
+                self._write(head)
+                self._write(body)
             return
         self._write(head)
         while piece := await body():
