@@ -13,7 +13,6 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from random import getrandbits
 from time import monotonic  # the loop of uvloop counts milliseconds
-from typing import Protocol
 
 from . import cache_key, listing, requests
 from .admission import OTHER, Admission, Rejected
@@ -26,17 +25,16 @@ from .life import Life, stopping
 from .logs import told
 from .monitor import CHANGING, Monitor
 from .record import Record
+from .relay import Copy, back, passed_on
 from .reply import JSON, Reply, busy, error_body, error_line, send_bytes, send_json
 from .requests import Asked, canonical
 from .routes import Dialect, Kind, Refused, Route, Router, dialect
 from .service import Service
 from .settings import Settings
-from .usage import InjectedMeter, Meter, inject, meter_for
+from .usage import Meter, inject, meter_for
 
 LOG = logging.getLogger(__name__)
 PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-# What Ollama needs to know of a request; it gets no key, no cookie, no address and no Origin, which it would refuse.
-PASSED_ON = ("Content-Type", "Accept", "User-Agent")
 # Their streams tell tokens only to those who ask for it.
 COUNTED_ON_REQUEST = ("/v1/chat/completions", "/v1/completions")
 # What Ollama says when it has too much to do; it does not say when to come again.
@@ -44,22 +42,6 @@ BUSY = (429, 503)
 STOPPED = "This server is stopping."
 # Without it nginx in front holds a stream until a buffer is full.
 NOT_HELD = ("X-Accel-Buffering", "no")
-# They belong to one connection (RFC 9110, 7.6.1), or are written anew.
-PASSED_NOT_BACK = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "date",
-        "server",
-        "x-request-id",
-    }
-)
 
 
 @dataclass(slots=True)
@@ -165,7 +147,7 @@ class Proxy:
             return
         parts = self._parts
         try:
-            answer = await parts.upstream.send(exchange.method, exchange.target, _passed_on(exchange), exchange.piece)
+            answer = await parts.upstream.send(exchange.method, exchange.target, passed_on(exchange), exchange.piece)
             parts.monitor.changed()
             await self._hand_on(exchange, record, route, None, answer)
         finally:
@@ -182,7 +164,7 @@ class Proxy:
         if exchange.method == "HEAD" or route.name not in listing.LISTS or not (self._allowed or client.models):
             await self._forward(exchange, record, route, None, b"")
             return
-        answer = await self._parts.upstream.send("GET", exchange.target, _passed_on(exchange), b"")
+        answer = await self._parts.upstream.send("GET", exchange.target, passed_on(exchange), b"")
         try:
             raw = await answer.body(listing.MOST)
         finally:
@@ -256,7 +238,7 @@ class Proxy:
 
     def _fetch(self, exchange: Exchange, record: Record, meter: Meter, body: bytes) -> Fetch:
         """What asks Ollama for the cache; it runs on when the client of `exchange` has gone and another one waits."""
-        method, target, headers = exchange.method, exchange.target, _passed_on(exchange)
+        method, target, headers = exchange.method, exchange.target, passed_on(exchange)
 
         async def fetch(flight: Flight) -> None:
             record.shared = True
@@ -265,8 +247,8 @@ class Proxy:
                 await self._place(stack, record, record.model)
                 answer = await self._parts.upstream.send(method, target, headers, body)
                 try:
-                    flight.start(answer.status, _back(answer.headers, meter))
-                    await _Copy(flight, record, meter if answer.status == 200 else None, counts=False).run(answer)
+                    flight.start(answer.status, back(answer.headers, meter))
+                    await Copy(flight, record, meter if answer.status == 200 else None, counts=False).run(answer)
                 finally:
                     answer.close()
 
@@ -302,7 +284,7 @@ class Proxy:
         """sent: is called when Ollama has the body."""
         if callable(body) and exchange.method in ("GET", "HEAD"):
             body = b""
-        answer = await self._parts.upstream.send(exchange.method, exchange.target, _passed_on(exchange), body)
+        answer = await self._parts.upstream.send(exchange.method, exchange.target, passed_on(exchange), body)
         body = b""
         if sent is not None:
             sent()
@@ -312,17 +294,17 @@ class Proxy:
         self, exchange: Exchange, record: Record, route: Route, meter: Meter | None, answer: Answer
     ) -> None:
         record.status = answer.status
-        copy = _Copy(exchange, record, meter if answer.status == 200 else None)
-        back = _back(answer.headers, meter)
+        copy = Copy(exchange, record, meter if answer.status == 200 else None)
+        head = back(answer.headers, meter)
         # An answer of a known length is cut where it ends too early; nothing can be added to it.
-        record.stream = record.stream and not any(name.lower() == "content-length" for name, dummy in back)
+        record.stream = record.stream and not any(name.lower() == "content-length" for name, dummy in head)
         try:
             more = [("X-Cache", record.cache)] if record.cache else []
             if record.stream:
                 more.append(NOT_HELD)
-            if answer.status in BUSY and not any(name.lower() == "retry-after" for name, dummy in back):
+            if answer.status in BUSY and not any(name.lower() == "retry-after" for name, dummy in head):
                 more.append(("Retry-After", str(self._parts.admission.retry_after(record.model))))
-            await exchange.start(answer.status, [*back, ("X-Request-Id", record.id), *more], hold=answer.ready)
+            await exchange.start(answer.status, [*head, ("X-Request-Id", record.id), *more], hold=answer.ready)
             await copy.run(answer)
             await exchange.finish()
         except UpstreamError as error:
@@ -336,57 +318,6 @@ class Proxy:
             raise
         finally:
             answer.close()
-
-
-class _Target(Protocol):
-    def push(self, data: bytes) -> bool: ...
-    async def drained(self) -> None: ...
-
-
-class _Copy:
-    """Hands an answer on as it comes. last: what was handed on last. counts: the bytes are those of the client."""
-
-    __slots__ = ("_counts", "_exchange", "_meter", "_record", "last")
-
-    def __init__(self, exchange: _Target, record: Record, meter: Meter | None, *, counts: bool = True) -> None:
-        self._exchange, self._record, self._meter, self._counts = exchange, record, meter, counts
-        self.last = b""
-
-    async def run(self, answer: Answer) -> None:
-        if self._meter is None:
-            await answer.pump(self._push, self._exchange.drained)
-            return
-        try:
-            await answer.pump(self._push_measured, self._exchange.drained)
-            if data := self._meter.finish():
-                self._push(data)
-        finally:
-            record, meter = self._record, self._meter
-            record.prompt_tokens, record.output_tokens, record.load = (
-                meter.prompt_tokens,
-                meter.output_tokens,
-                meter.load,
-            )
-            if meter.error:
-                record.broken = "error"
-
-    def _push(self, piece: bytes) -> bool:
-        if self._counts:
-            self._record.bytes_out += len(piece)
-        self.last = piece
-        return self._exchange.push(piece)
-
-    def _push_measured(self, piece: bytes) -> bool:
-        record = self._record
-        if record.first is None:
-            record.first = monotonic()
-        data = self._meter.feed(piece)  # type: ignore[union-attr] # there is one
-        if not data:
-            return self._exchange.push(data)
-        if self._counts:
-            record.bytes_out += len(data)
-        self.last = data
-        return self._exchange.push(data)
 
 
 async def _broken(exchange: Exchange, record: Record, dialect: Dialect, error: str, last: bytes) -> None:
@@ -406,21 +337,6 @@ async def _refuse(exchange: Exchange, record: Record, dialect: Dialect, reply: R
     body = error_body(dialect, reply.status, reply.message)
     headers: Sequence[Header] = [*reply.headers, ("X-Request-Id", record.id)]
     record.bytes_out = await send_json(exchange, reply.status, body, headers)
-
-
-def _passed_on(exchange: Exchange) -> list[Header]:
-    return [(name, exchange.headers[name]) for name in PASSED_ON if name in exchange.headers]
-
-
-def _back(headers: Sequence[Header], meter: Meter | None) -> list[Header]:
-    """The headers that the client gets. A meter that takes something out changes the length."""
-    dropped = PASSED_NOT_BACK
-    for name, value in headers:
-        if name.lower() == "connection":
-            dropped |= {word.strip().lower() for word in value.split(",")}
-    if isinstance(meter, InjectedMeter):
-        dropped |= {"content-length"}
-    return [(name, value) for name, value in headers if name.lower() not in dropped]
 
 
 def _no_page(exchange: Exchange) -> None:
