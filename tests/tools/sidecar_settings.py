@@ -18,7 +18,8 @@ BEGIN, END = "<!-- settings: begin -->\n", "<!-- settings: end -->\n"
 def table() -> str:
     """The settings and the members of a key, each with its default and its words."""
     sys.path.insert(0, str(PACKAGE))
-    from ollama_sidecar.settings import PREFIX, Key, Settings
+    from ollama_sidecar.config_file import PREFIX
+    from ollama_sidecar.settings import Key, Settings
 
     lines = ["| Variable | Default | What it is |", "|---|---|---|"]
     lines += [_line(f"{PREFIX}{name.upper()}", field) for name, field in Settings.model_fields.items()]

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ollama_sidecar import __main__ as command
 from ollama_sidecar import settings
-from ollama_sidecar.settings import Settings, Wrong, address
+from ollama_sidecar.rules import address
+from ollama_sidecar.settings import Settings, Wrong
 
 from tests.tools import sidecar_settings
 

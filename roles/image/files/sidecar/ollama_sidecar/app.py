@@ -34,8 +34,9 @@ from .proxy import Parts, Proxy
 from .record import Record
 from .requests import canonical
 from .routes import admin, metrics, public
+from .rules import address
 from .service import Service
-from .settings import Settings, address
+from .settings import Settings
 
 LOG = logging.getLogger(__name__)
 VERSION = "0.1.0"

@@ -23,9 +23,8 @@ from pydantic_settings import (
 )
 
 from . import config_file, rules
-from .config_file import PREFIX as PREFIX
+from .config_file import PREFIX
 from .requests import RELOADING
-from .rules import address as address
 
 LISTENERS = ("listen", "admin_listen", "metrics_listen")
 Names = Annotated[tuple[str, ...], NoDecode]

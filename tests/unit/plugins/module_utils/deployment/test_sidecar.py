@@ -11,8 +11,9 @@ import json
 from typing import Any
 
 import pytest
+from ollama_sidecar.config_file import PREFIX
 from ollama_sidecar.requests import canonical
-from ollama_sidecar.settings import PREFIX, Settings, read
+from ollama_sidecar.settings import Settings, read
 
 from ansible_collections.polycloud.ollama.plugins.module_utils.deployment import facts, sidecar
 from ansible_collections.polycloud.ollama.plugins.module_utils.deployment import model as m
