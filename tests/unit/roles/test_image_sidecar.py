@@ -224,4 +224,4 @@ def test_the_ports_of_the_image_are_those_of_the_sidecar() -> None:
     found = re.findall(r"(?m)^EXPOSE (.*)", GOLDEN.read_text(encoding="utf-8"))
     settings = app.Settings()
     assert found == [" ".join(listen.rpartition(":")[2] for listen in (settings.listen, settings.metrics_listen))]
-    assert settings.listen == livez.DEFAULT
+    assert {name: getattr(settings, name) for name in ("metrics_listen", "listen")} == livez.DEFAULTS

@@ -46,4 +46,4 @@ def test_the_examples_work_in_a_playbook(tmp_path: Path) -> None:
     run = run_playbook(tmp_path, tasks, hosts=("chat",), variables={**VARIABLES, "folder": str(tmp_path)})
     assert run.rc == 0, run.stdout
     assert "ok: 1 of 1 targets ok, 1 changed" in run.stdout
-    assert set(yaml.safe_load((tmp_path / "compose.yaml").read_text())["services"]) == {"ollama", "sidecar"}
+    assert set(yaml.safe_load((tmp_path / "compose.yaml").read_text())["services"]) == {"ollama", "sidecar", "network"}
