@@ -40,7 +40,8 @@ def test_a_client_that_does_not_say_what_it_wants_is_not_waited_for_without_an_e
         await client.close()
         return time.monotonic() - begin
 
-    assert 0.3 <= run(on_a_sidecar(test, client_seconds=0.3)) < 5
+    # uvloop counts whole milliseconds.
+    assert 0.29 <= run(on_a_sidecar(test, client_seconds=0.3)) < 5
 
 
 def test_a_head_that_comes_byte_by_byte_has_no_more_time() -> None:

@@ -193,7 +193,7 @@ def test_a_drain_that_takes_too_long_is_over_all_the_same() -> None:
             assert (await running).status == 503
             return took
 
-    assert 0.2 <= run(test()) < 1.0
+    assert 0.19 <= run(test()) < 3.0
 
 
 def test_idle_connections_of_clients_do_not_hold_up_the_end() -> None:
