@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httptools
 import uvloop
@@ -92,7 +92,7 @@ class Stream(asyncio.Protocol):
         self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.write(self._asking)  # type: ignore[attr-defined]
+        cast(asyncio.Transport, transport).write(self._asking)
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)

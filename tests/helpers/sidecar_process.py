@@ -15,6 +15,7 @@ from pathlib import Path
 
 from tests.helpers.modules import ROOT
 from tests.helpers.real_ollama import free_port
+from tests.helpers.sidecar_yard import Client, request
 
 SECONDS = 30.0
 
@@ -58,6 +59,18 @@ class Process:
             while "listening on" not in self.said():
                 assert self._process.returncode is None, self.said()
                 await asyncio.sleep(0.02)
+
+    async def ready(self) -> None:
+        """Wait until it says that a prompt would be answered."""
+        async with asyncio.timeout(2 * SECONDS):
+            while True:
+                client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
+                await client.send(request("GET", "/readyz"))
+                answer = await client.answer("GET")
+                await client.close()
+                if answer.status == 200:
+                    return
+                await asyncio.sleep(0.05)
 
     def send_signal(self, number: int) -> None:
         self._process.send_signal(number)

@@ -92,24 +92,19 @@ def under_load(folder: Path, test: Callable[[Load, RealRedis], Awaitable[None]])
         run(body(redis))
 
 
-def test_a_redis_that_is_killed_is_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("stop", "go_on"),
+    [(RealRedis.kill, RealRedis.start), (RealRedis.hang, RealRedis.go_on)],
+    ids=["killed", "hung"],
+)
+def test_a_redis_that_is_gone_for_a_while_is_no_error(
+    tmp_path: Path, stop: Callable[[RealRedis], None], go_on: Callable[[RealRedis], None]
+) -> None:
     async def test(load: Load, redis: RealRedis) -> None:
-        redis.kill()
+        stop(redis)
         await until(lambda: not load.up)
         await load.more()
-        redis.start()
-        await until(lambda: load.up)
-        await load.more()
-
-    under_load(tmp_path, test)
-
-
-def test_a_redis_that_hangs_is_no_error(tmp_path: Path) -> None:
-    async def test(load: Load, redis: RealRedis) -> None:
-        redis.hang()
-        await until(lambda: not load.up)
-        await load.more()
-        redis.go_on()
+        go_on(redis)
         await until(lambda: load.up)
         await load.more()
 

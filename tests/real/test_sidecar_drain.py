@@ -20,7 +20,7 @@ import pytest
 
 from tests.helpers.ollama_container import container
 from tests.helpers.real_ollama import BINARY, RealOllama, free_port
-from tests.helpers.sidecar_process import Process, sidecar_process
+from tests.helpers.sidecar_process import sidecar_process
 from tests.helpers.sidecar_yard import Client, request, run
 from tests.helpers.streaming_ollama import PIECES
 
@@ -106,7 +106,7 @@ def test_a_plain_ollama_cuts_what_it_streams_and_one_beside_a_sidecar_does_not(
         # The last one waits for all others.
         given = {"LISTEN": f"127.0.0.1:{port}", "MODELS": TINY, "NUM_PARALLEL": "1", "QUEUE_SECONDS": "300"}
         async with sidecar_process(f"http://127.0.0.1:{ollama_port}", **given) as process:
-            await warm(process)
+            await process.ready()
 
             def stop() -> None:
                 engine.terminate()
@@ -126,18 +126,6 @@ def test_a_plain_ollama_cuts_what_it_streams_and_one_beside_a_sidecar_does_not(
     print(f"\nwhole of {WAITING}: {sum(plain)} from a plain Ollama, {sum(held)} with the sidecar")
     assert sum(held) == WAITING
     assert sum(plain) < WAITING / 2  # so the test can tell
-
-
-async def warm(process: Process) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            client = Client(*await asyncio.open_connection("127.0.0.1", process.port))
-            await client.send(request("GET", "/readyz"))
-            answer = await client.answer("GET")
-            await client.close()
-            if answer.status == 200:
-                return
-            await asyncio.sleep(0.1)
 
 
 async def asked_once(port: int) -> None:

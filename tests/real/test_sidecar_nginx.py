@@ -72,9 +72,7 @@ async def behind_nginx(ollama: RealOllama, folder: Path, **given: str) -> AsyncI
         command = [program, "-c", str(config), "-e", str(folder / "error.log")]
         with running(command, folder / "nginx.log", lambda: _answers(url)):
             async with httpx.AsyncClient(base_url=url, timeout=60) as client:
-                async with asyncio.timeout(60):
-                    while (await client.get("/readyz")).status_code != 200:
-                        await asyncio.sleep(0.1)
+                await process.ready()
                 yield Front(client, process, f"http://{metrics}/metrics")
 
 

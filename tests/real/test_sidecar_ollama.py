@@ -151,7 +151,7 @@ def answers(real_ollama: RealOllama) -> dict[str, Any]:
     async def all_calls() -> dict[str, Any]:
         results = {}
         async with recording(real_ollama.url) as recorder, sidecar_process(recorder.url, **KEEP) as process:
-            await ready(process.port)
+            await process.ready()
             for name, call in CALLS.items():
                 proxied = await one(recorder, f"http://127.0.0.1:{process.port}", call)
                 direct = await called(real_ollama.url, call)
@@ -159,15 +159,6 @@ def answers(real_ollama: RealOllama) -> dict[str, Any]:
         return results
 
     return run(all_calls())
-
-
-async def ready(port: int) -> None:
-    async with httpx.AsyncClient() as client:
-        for dummy in range(600):
-            if (await client.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200:
-                return
-            await asyncio.sleep(0.1)
-    raise AssertionError("the sidecar was never ready")
 
 
 @pytest.mark.parametrize("name", [name for name in CALLS if name != "openai models"])
@@ -195,7 +186,7 @@ def test_an_answer_is_the_same_with_the_sidecar_and_without(answers: dict[str, A
 def test_metrics_count_the_tokens_that_the_clients_were_told(real_ollama: RealOllama) -> None:
     async def test() -> tuple[int, int, str, str]:
         async with sidecar_process(real_ollama.url, **KEEP) as process:
-            await ready(process.port)
+            await process.ready()
             url = f"http://127.0.0.1:{process.port}"
             told = await ollama.AsyncClient(host=url).generate(TINY, PROMPT, options=OPTIONS)
             wire = openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="none")
@@ -238,7 +229,7 @@ def test_clients_read_refusals_in_their_own_words(real_ollama: RealOllama) -> No
 def test_a_model_that_was_dropped_behind_the_sidecars_back_is_loaded_again(real_ollama: RealOllama) -> None:
     async def test() -> None:
         async with sidecar_process(real_ollama.url, **KEEP) as process:
-            await ready(process.port)
+            await process.ready()
             async with httpx.AsyncClient() as client:
                 body = {"model": TINY, "keep_alive": 0}
                 assert (await client.post(f"{real_ollama.url}/api/generate", json=body)).status_code == 200
@@ -248,6 +239,6 @@ def test_a_model_that_was_dropped_behind_the_sidecars_back_is_loaded_again(real_
                         while names != expected:
                             loaded = (await client.get(f"{real_ollama.url}/api/ps")).json()["models"]
                             names = [model["name"] for model in loaded]
-                await ready(process.port)
+                await process.ready()
 
     run(test())

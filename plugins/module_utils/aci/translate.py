@@ -116,11 +116,11 @@ def _reached(live: Asked, ready: Asked) -> Body:
 
     Behind a sidecar liveness is asked where clients cannot take all connections.
     """
-    probes = [{"httpGet": {"path": path, "port": port, "scheme": "http"}} for path, port in (live, ready)]
+    alive, serves = ({"httpGet": {"path": path, "port": port, "scheme": "http"}} for path, port in (live, ready))
     return {
         "ports": [{"port": port, "protocol": "TCP"} for port in dict.fromkeys((ready[1], live[1]))],
-        "readinessProbe": {**probes[1], **READINESS},
-        "livenessProbe": {**probes[0], **LIVENESS},
+        "readinessProbe": {**serves, **READINESS},
+        "livenessProbe": {**alive, **LIVENESS},
     }
 
 

@@ -61,12 +61,16 @@ def serves_alone(raw: Mapping[str, Any], revision: str) -> bool:
 
 
 def image_of(body: Mapping[str, Any]) -> str:
-    return str(server_of((body.get("properties") or {}).get("template") or {}).get("image") or "")
+    return str(server_of(_template(body)).get("image") or "")
 
 
 def sidecar_image_of(body: Mapping[str, Any]) -> str:
     """The image that the sidecar's container runs, empty without one."""
-    return sidecar_image_among(((body.get("properties") or {}).get("template") or {}).get("containers") or ())
+    return sidecar_image_among(_template(body).get("containers") or ())
+
+
+def _template(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (body.get("properties") or {}).get("template") or {}
 
 
 def server_of(template: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -229,6 +229,17 @@ def test_many_who_ask_the_same_at_once_take_one_place() -> None:
     cached(stream(NDJSON), test, num_parallel=1, max_queued=0)
 
 
+async def two_that_share(yard: Yard) -> tuple[Client, asyncio.Task[Answer]]:
+    """The first that asks, and another one that waits for the same answer."""
+    first = await yard.connect()
+    await first.send(request("POST", "/api/generate", FIXED))
+    await yard.ollama.wait(1)
+    second = asyncio.create_task(yard.ask("POST", "/api/generate", FIXED))
+    await until(lambda: yard.sidecar.life.working == 2)
+    await asyncio.sleep(0.02)
+    return first, second
+
+
 def test_the_first_may_go_and_the_others_still_get_the_answer() -> None:
     go = asyncio.Event()
 
@@ -237,12 +248,7 @@ def test_the_first_may_go_and_the_others_still_get_the_answer() -> None:
         asked.write(stream(NDJSON))
 
     async def test(yard: Yard) -> None:
-        first = await yard.connect()
-        await first.send(request("POST", "/api/generate", FIXED))
-        await yard.ollama.wait(1)
-        second = asyncio.create_task(yard.ask("POST", "/api/generate", FIXED))
-        await until(lambda: yard.sidecar.life.working == 2)
-        await asyncio.sleep(0.02)
+        first, second = await two_that_share(yard)
         first.reset()
         await yard.record(1)
         go.set()
@@ -268,12 +274,7 @@ def test_the_tokens_of_an_answer_that_two_get_are_counted_once_whoever_stays(
         asked.write(stream(NDJSON))
 
     async def test(yard: Yard) -> None:
-        first = await yard.connect()
-        await first.send(request("POST", "/api/generate", FIXED))
-        await yard.ollama.wait(1)
-        second = asyncio.create_task(yard.ask("POST", "/api/generate", FIXED))
-        await until(lambda: yard.sidecar.life.working == 2)
-        await asyncio.sleep(0.02)
+        first, second = await two_that_share(yard)
         if not stays:
             first.reset()
             await yard.record(1)

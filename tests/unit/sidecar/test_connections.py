@@ -116,7 +116,8 @@ def test_more_connections_than_there_may_be_are_closed_at_once_and_told_once(
         assert (await yard.ask("GET", "/livez", listener="metrics")).status == 200
         assert (await yard.ask("GET", "/livez", listener="admin")).status == 200
         await kept.pop().close()
-        await until(lambda: len(yard.sidecar.listeners["public"]._server.connections) == 2)  # type: ignore[attr-defined]
+        public: Any = yard.sidecar.listeners["public"]
+        await until(lambda: len(public._server.connections) == 2)
         assert (await yard.ask("GET", "/livez")).status == 200
         for client in kept:
             await client.close()

@@ -36,19 +36,6 @@ async def one(port: int, seconds: float, begun: asyncio.Semaphore) -> tuple[bool
     return answer.whole and answer.body.count(b"\n") == 50, asyncio.get_running_loop().time()
 
 
-async def ready(process: Process) -> None:
-    """Wait until the sidecar says that Ollama is there."""
-    async with asyncio.timeout(20):
-        while True:
-            client = Client(*await asyncio.open_connection("127.0.0.1", process.port))
-            await client.send(request("GET", "/readyz"))
-            answer = await client.answer("GET")
-            await client.close()
-            if answer.status == 200:
-                return
-            await asyncio.sleep(0.05)
-
-
 def test_a_signal_lets_every_stream_end_and_adds_next_to_nothing() -> None:
     async def test() -> tuple[list[bool], float, int]:
         async with scripted_ollama(stream) as ollama, sidecar_process(ollama.url, NUM_PARALLEL=str(STREAMS)) as process:
@@ -129,7 +116,7 @@ def test_a_signal_to_the_sidecar_and_to_ollamas_container_at_once_cuts_no_stream
         upstream = f"http://127.0.0.1:{ollama_port}"
         try:
             async with sidecar_process(upstream, LISTEN=f"127.0.0.1:{port}", NUM_PARALLEL=str(STREAMS)) as process:
-                await ready(process)
+                await process.ready()
                 lengths = [SCALE * (4 + number % 16) for number in range(STREAMS)]
                 begun = asyncio.Semaphore(0)
                 streams = [asyncio.create_task(one(port, seconds, begun)) for seconds in lengths]

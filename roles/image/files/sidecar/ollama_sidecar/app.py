@@ -10,7 +10,6 @@ import logging
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from random import getrandbits
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
@@ -31,7 +30,7 @@ from .metrics import Metrics, State
 from .monitor import TAGS_EVERY, Monitor
 from .otlp import Exporter
 from .proxy import Parts, Proxy
-from .record import Record
+from .record import Record, new_id
 from .requests import canonical
 from .routes import admin, metrics, public
 from .rules import address
@@ -67,8 +66,8 @@ class Sidecar:
         )
         self.metrics = Metrics(self._state, version=VERSION, more=gpu.collectors())
         self._exporter = exporter(settings, self.metrics)
-        self._access_log: AccessLog | None = None
         self._output = Output() if settings.access_log or settings.emf_namespace else None
+        self._access_log = AccessLog(self._output) if settings.access_log and self._output is not None else None
         self._cache = _cache(settings)
         self._parts = Parts(
             settings,
@@ -176,8 +175,7 @@ class Sidecar:
 
     def _observer(self, more: Sequence[Observer]) -> Observer:
         observers = [self.metrics.observe, self.monitor.observe, *more]
-        if self.settings.access_log and self._output is not None:
-            self._access_log = AccessLog(self._output)
+        if self._access_log is not None:
             observers.append(self._access_log.observe)
 
         def observe(record: Record) -> None:
@@ -195,7 +193,7 @@ class Sidecar:
     def _unreadable(self, status: int, peer: str) -> str:
         """Count and log what the server could not read as a request."""
         now = monotonic()
-        record = Record(f"{getrandbits(128):032x}", "", now, peer=peer, status=status, rejected="http", ended=now)
+        record = Record(new_id(), "", now, peer=peer, status=status, rejected="http", ended=now)
         self._parts.observe(record)
         return record.id
 

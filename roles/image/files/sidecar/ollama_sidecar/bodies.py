@@ -53,13 +53,7 @@ class Share:
                 raw = await exchange.body(limit)
                 self._take(len(raw))
                 return raw
-        pieces: list[bytes] = []
-        while piece := await exchange.piece():
-            self._take(len(piece))
-            if self._size > limit:
-                raise TooLarge
-            pieces.append(piece)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return await exchange.body(limit, self._take)
 
     def release(self) -> None:
         """The body is in memory no more."""

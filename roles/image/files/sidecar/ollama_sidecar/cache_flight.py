@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from .cache_entry import is_stream
-from .http.exchange import Header, UpstreamError
+from .http.exchange import Header, TooLarge, UpstreamError, gathered
 
 PATIENCE = 10.0  # seconds in which one client's slowness may hold up the others
 CUT = "The client reads too slowly."
@@ -195,14 +195,10 @@ class Reader:
 
     async def body(self, limit: int) -> bytes:
         """All that is left. Raises UpstreamError, also when it is more than `limit`."""
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await self.piece():
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                raise UpstreamError(f"The answer is larger than {limit} bytes.", sent=True)
-        return b"".join(pieces)
+        try:
+            return await gathered(self.piece, limit)
+        except TooLarge:
+            raise UpstreamError(f"The answer is larger than {limit} bytes.", sent=True) from None
 
     async def pump(self, push: Callable[[bytes], bool], drained: Callable[[], Awaitable[None]]) -> None:
         """Hand each piece to `push`, and wait for `drained` when it says False. Raises UpstreamError."""

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from random import getrandbits
 from time import monotonic  # the loop of uvloop counts milliseconds
 
 from . import cache_key, listing, requests
@@ -24,7 +23,7 @@ from .keys import Client, KeyRing
 from .life import Life, stopping
 from .logs import told
 from .monitor import CHANGING, Monitor
-from .record import Record
+from .record import Record, new_id
 from .relay import Copy, back, passed_on
 from .reply import JSON, Reply, busy, error_body, error_line, send_bytes, send_json
 from .requests import Asked, canonical
@@ -349,4 +348,4 @@ def _no_page(exchange: Exchange) -> None:
 def _id(exchange: Exchange) -> str:
     """The client's own id of the request where it is plain, else a new one."""
     given = exchange.headers.get("X-Request-Id", "")
-    return given if PLAIN_ID.fullmatch(given) else f"{getrandbits(128):032x}"
+    return given if PLAIN_ID.fullmatch(given) else new_id()

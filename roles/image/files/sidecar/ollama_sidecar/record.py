@@ -6,6 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from random import getrandbits
+
+
+def new_id() -> str:
+    """An id for a request that has none."""
+    return f"{getrandbits(128):032x}"
 
 
 @dataclass(slots=True)

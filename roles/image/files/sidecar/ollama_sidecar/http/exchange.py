@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 Header = tuple[str, str]
+Pieces = Callable[[], Awaitable[bytes]]
 
 
 class TooLarge(Exception):
@@ -40,6 +41,20 @@ class UpstreamError(Exception):
         self.timed_out = timed_out
 
 
+async def gathered(piece: Pieces, limit: int, came: Callable[[int], None] | None = None) -> bytes:
+    """All pieces until the empty one. came: is told the size of each. Raises TooLarge."""
+    pieces: list[bytes] = []
+    size = 0
+    while data := await piece():
+        if came is not None:
+            came(len(data))
+        size += len(data)
+        if size > limit:
+            raise TooLarge
+        pieces.append(data)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
 class Exchange(Protocol):
     """One request and its answer.
 
@@ -54,8 +69,8 @@ class Exchange(Protocol):
     def headers(self) -> Mapping[str, str]:
         """The headers of the request."""
 
-    async def body(self, limit: int) -> bytes:
-        """The whole body. Raises TooLarge, BadBody, ClientGone."""
+    async def body(self, limit: int, came: Callable[[int], None] | None = None) -> bytes:
+        """The whole body. came: is told the size of each piece, and may raise. Raises TooLarge, BadBody, ClientGone."""
 
     async def piece(self) -> bytes:
         """The next piece of the body. Raises BadBody, ClientGone."""
@@ -117,9 +132,6 @@ class Answer(Protocol):
 
     def close(self) -> None:
         """Stop Ollama's work where it is not done, else keep the connection for the next request."""
-
-
-Pieces = Callable[[], Awaitable[bytes]]
 
 
 class Upstream(Protocol):

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import socket
 import struct
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from aiohttp.http import StreamWriter
 from multidict import CIMultiDict
 
 from .connections import SERVER, Connections, Line, Unreadable, untaken
-from .exchange import BadBody, ClientGone, Exchange, Handler, Header, TooLarge
+from .exchange import BadBody, ClientGone, Exchange, Handler, Header, TooLarge, gathered
 
 LOG = logging.getLogger(__name__)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -68,20 +68,13 @@ class AiohttpExchange:
     def headers(self) -> Mapping[str, str]:
         return self._request.headers
 
-    async def body(self, limit: int) -> bytes:
+    async def body(self, limit: int, came: Callable[[int], None] | None = None) -> bytes:
         length = self._request.content_length
         if length is not None and length > limit:
             raise TooLarge
         if not self._request.body_exists:
             return b""
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await self.piece():
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                raise TooLarge
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return await gathered(self.piece, limit, came)
 
     async def piece(self) -> bytes:
         content = self._request.content

@@ -16,7 +16,7 @@ from typing import cast
 
 import httptools
 
-from .exchange import Answer, Header, Pieces, UpstreamError
+from .exchange import Answer, Header, Pieces, TooLarge, UpstreamError, gathered
 
 MANY = 256 * 1024  # bytes that wait for a slow client before Ollama's connection is read no further
 LARGE = 256 * 1024  # bytes of a body that is not copied to go with its head
@@ -294,14 +294,10 @@ class PooledAnswer:
         return self._connection.ready
 
     async def body(self, limit: int) -> bytes:
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await self.piece():
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                raise UpstreamError(f"Ollama's answer is larger than {limit} bytes.", sent=True)
-        return b"".join(pieces)
+        try:
+            return await gathered(self.piece, limit)
+        except TooLarge:
+            raise UpstreamError(f"Ollama's answer is larger than {limit} bytes.", sent=True) from None
 
     def close(self) -> None:
         if not self._closed:
